@@ -1,0 +1,148 @@
+//! The database: a pool, and the two ways into it.
+//!
+//! A tenant's tables are reached through a transaction that names its tenants ([`Db::tenant`], [`Db::tenants`]);
+//! outside one, row-level security shows nothing. The engine's own tables are reached as the engine's role
+//! ([`Db::engine`]).
+
+mod migrate;
+mod page;
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+
+use crate::foundation::TenantId;
+
+pub use migrate::{MIGRATIONS, migrate};
+pub use page::{Cursor, Page, PageRequest};
+
+/// A database error.
+pub type Error = sqlx::Error;
+/// The result of a database call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The pool, logged in as a role that bypasses no policy.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: PgPool,
+}
+
+impl Db {
+    /// A pool of at most `connections`; connects when first used.
+    pub fn new(options: PgConnectOptions, connections: u32) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_lazy_with(options.options([("statement_timeout", "20s"), ("idle_in_transaction_session_timeout", "30s")]));
+        Self { pool }
+    }
+
+    /// The scope of one tenant's records.
+    pub fn tenant(&self, tenant: TenantId) -> Scope<'_> {
+        self.tenants(&[tenant])
+    }
+
+    /// The scope of several tenants' records, for one statement that posts a batch of many tenants' requests.
+    pub fn tenants(&self, tenants: &[TenantId]) -> Scope<'_> {
+        Scope { db: self, tenants: tenants.to_vec() }
+    }
+
+    /// A transaction in the engine's own tables.
+    pub async fn engine(&self) -> Result<EngineTx> {
+        self.pool.begin_with(AssertSqlSafe("begin; set local role diolkos_engine")).await.map(EngineTx)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("select 1").execute(&self.pool).await.map(drop)
+    }
+
+    /// The pool itself, for libraries that bring their own statements (jobs, migrations' state, listening).
+    /// It sees no tenant's records.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Waits for connections in use and closes them.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Tenants whose records a transaction may see.
+#[derive(Debug)]
+pub struct Scope<'a> {
+    db: &'a Db,
+    tenants: Vec<TenantId>,
+}
+
+impl Scope<'_> {
+    /// Opens a transaction that sees these tenants' records only.
+    pub async fn begin(self) -> Result<TenantTx> {
+        let names: Vec<String> = self.tenants.iter().map(ToString::to_string).collect();
+        // Ids are hexadecimal digits and dashes; `set local` takes no parameters.
+        let begin = format!("begin; set local diolkos.tenants = '{}'", names.join(","));
+        let tx = self.db.pool.begin_with(AssertSqlSafe(begin)).await?;
+        Ok(TenantTx { tx, tenants: self.tenants })
+    }
+}
+
+/// A transaction scoped to tenants; rolls back when dropped.
+#[derive(Debug)]
+pub struct TenantTx {
+    tx: Transaction<'static, Postgres>,
+    tenants: Vec<TenantId>,
+}
+
+impl TenantTx {
+    /// The (first) tenant of the scope.
+    pub fn tenant(&self) -> TenantId {
+        self.tenants.first().copied().unwrap_or(TenantId::OPERATOR)
+    }
+
+    /// Makes it so.
+    pub async fn commit(self) -> Result<()> {
+        self.tx.commit().await
+    }
+}
+
+impl Deref for TenantTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for TenantTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+/// A transaction in the engine's role; rolls back when dropped.
+#[derive(Debug)]
+pub struct EngineTx(Transaction<'static, Postgres>);
+
+impl EngineTx {
+    /// Makes it so.
+    pub async fn commit(self) -> Result<()> {
+        self.0.commit().await
+    }
+}
+
+impl Deref for EngineTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for EngineTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}

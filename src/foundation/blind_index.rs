@@ -1,0 +1,56 @@
+//! Looking a phone number up without storing it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretBox};
+
+use super::master_key::keyed_digest;
+use super::{MasterKey, Mode, Phone, TenantId};
+
+/// A keyed digest of a tenant's customer's phone number, in hexadecimal: equal for equal numbers, opaque otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BlindIndex(String);
+
+impl BlindIndex {
+    /// The 64 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BlindIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Makes blind indexes and wallet salts with keys of their own.
+#[derive(Clone)]
+pub struct BlindIndexer {
+    index: Arc<SecretBox<[u8; 32]>>,
+    salt: Arc<SecretBox<[u8; 32]>>,
+}
+
+impl BlindIndexer {
+    /// Derives both keys from the master key.
+    pub fn new(master: &MasterKey) -> Self {
+        let secret = |label| Arc::new(SecretBox::new(Box::new(master.derive(label))));
+        Self { index: secret("blind index of phone numbers"), salt: secret("salts of wallets") }
+    }
+
+    /// The blind index of a phone number among one tenant's customers of one mode.
+    pub fn phone(&self, tenant: TenantId, mode: Mode, phone: &Phone) -> BlindIndex {
+        let digest = keyed_digest(self.index.expose_secret(), &parts(&tenant, mode, phone));
+        BlindIndex(hex::encode(digest))
+    }
+
+    /// The CREATE2 salt of the wallet that a tenant's customer gets for this phone number.
+    pub fn wallet_salt(&self, tenant: TenantId, mode: Mode, phone: &Phone) -> [u8; 32] {
+        keyed_digest(self.salt.expose_secret(), &parts(&tenant, mode, phone))
+    }
+}
+
+fn parts<'a>(tenant: &'a TenantId, mode: Mode, phone: &'a Phone) -> [&'a [u8]; 3] {
+    [tenant.0.as_bytes(), mode.as_str().as_bytes(), phone.e164().as_bytes()]
+}

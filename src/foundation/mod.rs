@@ -1,0 +1,23 @@
+//! Floor 1: values with no I/O.
+
+mod address;
+mod amount;
+mod blind_index;
+mod clock;
+mod envelope;
+mod id;
+mod master_key;
+mod mode;
+mod phone;
+mod token;
+
+pub use address::{ChecksumAddress, InvalidAddress};
+pub use amount::{Amount, InvalidAmount};
+pub use blind_index::{BlindIndex, BlindIndexer};
+pub use clock::Clock;
+pub use envelope::{Broken, DataKey, Sealed, WrappedKey};
+pub use id::{InvalidId, PublicId, TenantId};
+pub use master_key::MasterKey;
+pub use mode::Mode;
+pub use phone::{InvalidPhone, Phone};
+pub use token::{InvalidToken, Token, Tokens};

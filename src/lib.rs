@@ -1,0 +1,7 @@
+//! Diolkos: stablecoin accounts for fintechs.
+//!
+//! The house has four floors; code imports only from its own floor's neighbours and from the floors below
+//! (`docs/ARCHITECTURE.md`).
+
+pub mod db;
+pub mod foundation;
