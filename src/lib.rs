@@ -3,5 +3,6 @@
 //! The house has four floors; code imports only from its own floor's neighbours and from the floors below
 //! (`docs/ARCHITECTURE.md`).
 
+pub mod chain;
 pub mod db;
 pub mod foundation;
