@@ -4,5 +4,6 @@
 //! (`docs/ARCHITECTURE.md`).
 
 pub mod chain;
+pub mod config;
 pub mod db;
 pub mod foundation;

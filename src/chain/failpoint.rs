@@ -22,6 +22,7 @@ pub enum FailPoint {
 }
 
 impl FailPoint {
+    #[cfg(feature = "failpoints")]
     /// The name by which `FAIL_AT` calls it.
     pub const fn name(self) -> &'static str {
         match self {
