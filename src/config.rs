@@ -202,3 +202,16 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
         lease: Duration::from_secs(env.parsed("LANE_LEASE_SECONDS", "10")?),
     })
 }
+
+/// The password that `DATABASE_URL` gives the server's role, if it has one.
+pub fn server_password(env: &Environment<'_>) -> Option<SecretString> {
+    let url = env.secret("DATABASE_URL").ok()?;
+    let url = Url::parse(url.expose_secret()).ok()?;
+    let password = percent_encoding::percent_decode_str(url.password()?).decode_utf8().ok()?;
+    Some(password.into_owned().into())
+}
+
+/// The key and the issuer of tokens alone, for the command line.
+pub fn jwt(env: &Environment<'_>) -> Result<(SecretString, String)> {
+    Ok((env.secret("JWT_PRIVATE_KEY")?, env.parsed("JWT_ISSUER", "diolkos")?))
+}

@@ -6,4 +6,5 @@
 pub mod chain;
 pub mod config;
 pub mod db;
+pub mod dev;
 pub mod foundation;
