@@ -163,7 +163,8 @@ fn roles(env: &Environment<'_>) -> Result<BTreeSet<Role>> {
         return Ok([Role::Api, Role::Worker].into());
     }
     let role = |name: &String| {
-        <Role as clap::ValueEnum>::from_str(name, true).map_err(|_| anyhow::anyhow!("ROLES: {name:?} is not api or worker"))
+        <Role as clap::ValueEnum>::from_str(name, true)
+            .map_err(|_| anyhow::anyhow!("ROLES: {name:?} is not api or worker"))
     };
     named.iter().map(role).collect()
 }
@@ -186,6 +187,7 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
     let default_implementation = SIMPLE_7702_ACCOUNT.to_string();
     Ok(ChainSettings {
         rpc_urls,
+        rpc_time_limit: Duration::from_millis(env.parsed("RPC_TIMEOUT_MS", "8000")?),
         chain_id: env.parsed("CHAIN_ID", "137")?,
         treasury: Arc::new(treasury),
         treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,

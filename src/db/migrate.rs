@@ -1,10 +1,9 @@
 //! Bringing the schema up to date, as its owner.
 
-use sqlx::migrate::{MigrateError, Migrator};
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
-
 
 /// The committed migrations, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();

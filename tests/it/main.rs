@@ -3,4 +3,5 @@
 #![allow(missing_docs, reason = "tests document themselves")]
 
 mod chain;
+mod chain_faults;
 mod harness;

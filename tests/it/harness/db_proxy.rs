@@ -18,11 +18,8 @@ impl DbProxy {
     /// A proxy to the socket `.s.PGSQL.*` of a folder.
     pub async fn start(socket: std::path::PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Self {
-            port: listener.local_addr().unwrap().port(),
-            commits_to_lose: Arc::default(),
-            lost: Arc::default(),
-        };
+        let proxy =
+            Self { port: listener.local_addr().unwrap().port(), commits_to_lose: Arc::default(), lost: Arc::default() };
         let served = proxy.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {

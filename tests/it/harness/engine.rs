@@ -55,6 +55,7 @@ impl TestEngine {
         services.fund(treasury.address(), lane.address()).await;
         let mut settings = ChainSettings {
             rpc_urls: vec![proxy.url.parse().unwrap()],
+            rpc_time_limit: Duration::from_millis(1500),
             chain_id: 137,
             treasury: Arc::new(treasury),
             treasury_implementation: services.contracts.account_implementation_7702,
@@ -106,7 +107,7 @@ impl TestEngine {
 
     /// The chain without the proxy.
     pub fn rpc(&self) -> Rpc {
-        Rpc::new(&[self.services.rpc_url.parse().unwrap()])
+        Rpc::new(&[self.services.rpc_url.parse().unwrap()], Duration::from_secs(10))
     }
 
     /// Asks for payments of USDC base units to these recipients, all at once.
@@ -136,7 +137,11 @@ impl TestEngine {
     /// State and failure of an operation.
     pub async fn state(&self, operation: Uuid) -> (String, Option<String>) {
         let mut sql = self.sql().await;
-        sqlx::query_as("select state, failure from chain_op where id = $1").bind(operation).fetch_one(&mut sql).await.unwrap()
+        sqlx::query_as("select state, failure from chain_op where id = $1")
+            .bind(operation)
+            .fetch_one(&mut sql)
+            .await
+            .unwrap()
     }
 
     /// Waits until all operations have ended and returns their states.
@@ -194,13 +199,20 @@ pub fn stranger() -> Address {
     PrivateKeySigner::random().address()
 }
 
+/// The minter and the blacklister are accounts with one nonce each.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 impl Services {
     /// Gives a treasury USDC and a lane native coin.
     pub async fn fund(&self, treasury: Address, lane: Address) {
-        static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         contracts::give_native(&self.rpc_url, lane, U256::from(10).pow(U256::from(21))).await.unwrap();
-        // The minter is one account with one nonce.
         let _turn = ONE_AT_A_TIME.lock().await;
         contracts::mint(&self.rpc_url, self.contracts.usdc, treasury, U256::from(TREASURY_USDC)).await.unwrap();
+    }
+
+    /// From now on the token refuses this account.
+    pub async fn blacklist(&self, token: Address, account: Address) {
+        let _turn = ONE_AT_A_TIME.lock().await;
+        contracts::blacklist(&self.rpc_url, token, account).await.unwrap();
     }
 }
