@@ -4,6 +4,8 @@
 //! (`docs/ARCHITECTURE.md`).
 
 pub mod auth;
+pub mod chain;
+pub mod config;
 pub mod db;
 pub mod foundation;
 pub mod http;
