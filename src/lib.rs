@@ -3,8 +3,11 @@
 //! The house has four floors; code imports only from its own floor's neighbours and from the floors below
 //! (`docs/ARCHITECTURE.md`).
 
+pub mod auth;
 pub mod chain;
 pub mod config;
 pub mod db;
 pub mod dev;
 pub mod foundation;
+pub mod http;
+pub mod product;
