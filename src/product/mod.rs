@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{self, Auth};
+use crate::chain::Chain;
 use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock, Tokens};
 use crate::http::idempotency::AnswerSeal;
@@ -29,6 +30,8 @@ pub struct App {
     pub keys: TenantKeys,
     /// Seals the answers kept for repeated requests.
     pub answers: AnswerSeal,
+    /// The chain.
+    pub chain: Chain,
     /// Readiness probes and metrics.
     pub health: Health,
 }
