@@ -14,10 +14,11 @@ use crate::config::{Config, Role};
 use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock};
 use crate::http::idempotency::AnswerSeal;
-use crate::http::{self, HttpSettings};
-use crate::product::ops::{Health, TenantKeys};
+use crate::http::rate_limit::{Rate, RateLimits};
+use crate::http::{self, HttpSettings, openapi};
+use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::{self, App, funding};
-use crate::{jobs, probes};
+use crate::probes;
 
 /// How long work in hand may take after a shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(30);
@@ -36,6 +37,7 @@ impl Server {
         let jwt = Jwt::from_pem(&config.jwt_private_key, config.jwt_issuer.clone()).context("JWT_PRIVATE_KEY")?;
         let chain = Chain::new(db.clone(), config.chain.clone());
         let health = Health::new(
+            install_recorder().context("metrics cannot be recorded")?,
             vec![Arc::new(probes::ChainProbe(chain.clone())), Arc::new(probes::LaneProbe(chain.clone()))],
             vec![Arc::new(probes::ChainGauges(chain.clone())), Arc::new(probes::LedgerGauges(db.clone()))],
         );
@@ -69,9 +71,9 @@ impl Server {
                 funding::worker::run(app, stop).await;
                 Ok(())
             });
-            let (app, stop) = (self.app.clone(), workers_stop.clone());
+            let (jobs, stop) = (product::jobs(&self.app), workers_stop.clone());
             workers.spawn(async move {
-                jobs::run(app.db.clone(), stop).await;
+                jobs.run(stop).await;
                 Ok(())
             });
         }
@@ -101,17 +103,20 @@ impl Server {
             None => listen(&self.config).await?,
         };
         tracing::info!(address = %listener.local_addr()?, "serving");
-        http::serve(listener, self.router(), shutdown).await.context("HTTP cannot be served")
+        http::serve(listener, self.router()?, shutdown).await.context("HTTP cannot be served")
     }
 
     /// All routes with their layers.
-    fn router(&self) -> axum::Router {
+    fn router(&self) -> Result<axum::Router> {
+        let rate = Rate { per_second: self.config.rate_limit_per_second, burst: self.config.rate_limit_burst };
         let settings = HttpSettings {
-            rate_limit_per_second: self.config.rate_limit_per_second,
-            rate_limit_burst: self.config.rate_limit_burst,
+            rate_limits: RateLimits { key: rate, address: rate },
+            trusted_proxies: self.config.trusted_proxies,
             cors_origins: self.config.cors_origins.clone(),
+            ..HttpSettings::default()
         };
-        http::router(product::router(), self.app.clone(), &settings)
+        let routes = openapi::publish(product::router()).context("the API's description cannot be written")?;
+        Ok(http::serve_layers(routes.with_state(self.app.clone()), &settings))
     }
 }
 

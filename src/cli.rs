@@ -15,7 +15,8 @@ use crate::db::{self, Db};
 use crate::foundation::{Clock, Mode, PublicId, TenantId};
 use crate::product::api_keys::ApiKeys;
 use crate::product::ops::{TenantKeys, Tenants};
-use crate::{dev, http, ledger, logging, product};
+use crate::http::openapi;
+use crate::{dev, ledger, logging, product};
 
 /// Stablecoin accounts for fintechs. Configured by environment variables: see .env.example.
 #[derive(Parser)]
@@ -148,7 +149,7 @@ async fn execute(command: Command) -> Result<ExitCode> {
         }
         Command::Dev(options) => dev::run(options, interrupted()?).await?,
         Command::Migrate => migrate().await?,
-        Command::Openapi => println!("{}", http::openapi_json(product::router())?),
+        Command::Openapi => println!("{}", openapi::describe(product::router()).1.to_pretty_json()?),
         Command::Tenant(command) => tenant(command).await?,
         Command::Key(command) => key(command).await?,
         Command::Token(TokenCommand::Create(token)) => println!("{}", issue(&token)?),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::chain::{Chain, status};
 use crate::db::Db;
-use crate::http::health::{MetricsSource, ReadinessProbe};
+use crate::http::{MetricsSource, ReadinessProbe};
 use crate::ledger;
 
 /// The RPC answers for the right chain.

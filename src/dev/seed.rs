@@ -17,7 +17,7 @@ use crate::product::ops::Tenants;
 use crate::product::treasury::{NewTopup, Topups};
 
 /// How long a dashboard token of a development server is good for; each start makes new ones.
-const TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(super) const TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 const TENANTS: [(&str, &str); 2] = [("acme.ul", "Acme Mobile Money"), ("globex.ul", "Globex Pay")];
 
