@@ -163,7 +163,8 @@ fn roles(env: &Environment<'_>) -> Result<BTreeSet<Role>> {
         return Ok([Role::Api, Role::Worker].into());
     }
     let role = |name: &String| {
-        <Role as clap::ValueEnum>::from_str(name, true).map_err(|_| anyhow::anyhow!("ROLES: {name:?} is not api or worker"))
+        <Role as clap::ValueEnum>::from_str(name, true)
+            .map_err(|_| anyhow::anyhow!("ROLES: {name:?} is not api or worker"))
     };
     named.iter().map(role).collect()
 }

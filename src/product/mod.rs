@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{self, Auth};
+use crate::chain::Chain;
 use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock, Tokens};
 use crate::http::idempotency::AnswerSeal;
@@ -23,6 +24,8 @@ pub struct App {
     pub clock: Clock,
     /// The configured tokens.
     pub tokens: Tokens,
+    /// The chain engine.
+    pub chain: Chain,
     /// Makes blind indexes and wallet salts of phone numbers.
     pub blind_indexer: BlindIndexer,
     /// Opens tenants' keys.
