@@ -24,6 +24,8 @@ pub struct App {
     pub clock: Clock,
     /// The configured tokens.
     pub tokens: Tokens,
+    /// The chain engine.
+    pub chain: Chain,
     /// Makes blind indexes and wallet salts of phone numbers.
     pub blind_indexer: BlindIndexer,
     /// Opens tenants' keys.
