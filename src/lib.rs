@@ -5,3 +5,4 @@
 
 pub mod db;
 pub mod foundation;
+pub mod ledger;
