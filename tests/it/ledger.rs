@@ -1,6 +1,6 @@
 //! The ledger: what it promises of other people's money, against a real database.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diolkos::db::Db;
 use diolkos::foundation::{Amount, TenantId};
@@ -64,8 +64,8 @@ async fn reserve(db: &Db, postings: &[Posting]) -> Vec<Outcome> {
 }
 
 async fn enter(db: &Db, postings: &[Posting], at_once: bool) -> Vec<Outcome> {
-    let tenants: Vec<TenantId> = postings.iter().map(|posting| posting.tenant).collect();
-    let mut tx = db.tenants(&tenants).begin().await.expect("a transaction");
+    let tenants: BTreeSet<TenantId> = postings.iter().map(|posting| posting.tenant).collect();
+    let mut tx = db.tenants(&Vec::from_iter(tenants)).begin().await.expect("a transaction");
     let outcomes = match at_once {
         true => ledger::post(&mut tx, postings).await,
         false => ledger::reserve(&mut tx, postings).await,
@@ -75,8 +75,8 @@ async fn enter(db: &Db, postings: &[Posting], at_once: bool) -> Vec<Outcome> {
 }
 
 async fn end(db: &Db, items: &[(TenantId, Uuid, End)]) -> Vec<Ended> {
-    let tenants: Vec<TenantId> = items.iter().map(|(tenant, _, _)| *tenant).collect();
-    let mut tx = db.tenants(&tenants).begin().await.expect("a transaction");
+    let tenants: BTreeSet<TenantId> = items.iter().map(|(tenant, _, _)| *tenant).collect();
+    let mut tx = db.tenants(&Vec::from_iter(tenants)).begin().await.expect("a transaction");
     let ended = ledger::end(&mut tx, items).await.expect("outcomes");
     tx.commit().await.expect("a commit");
     ended
