@@ -3,6 +3,8 @@
 //! The house has four floors; code imports only from its own floor's neighbours and from the floors below
 //! (`docs/ARCHITECTURE.md`).
 
+pub mod chain;
+pub mod config;
 pub mod db;
 pub mod foundation;
 pub mod ledger;

@@ -35,7 +35,9 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(options.options([("statement_timeout", "20s"), ("idle_in_transaction_session_timeout", "30s")]));
+            .connect_lazy_with(
+                options.options([("statement_timeout", "20s"), ("idle_in_transaction_session_timeout", "30s")]),
+            );
         Self { pool }
     }
 

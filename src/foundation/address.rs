@@ -16,7 +16,8 @@ impl ChecksumAddress {
     pub fn parse(text: &str) -> Result<Self, InvalidAddress> {
         let digits = text.strip_prefix("0x").ok_or(InvalidAddress)?;
         let address: Address = text.parse().map_err(|_| InvalidAddress)?;
-        let one_case = !digits.bytes().any(|b| b.is_ascii_uppercase()) || !digits.bytes().any(|b| b.is_ascii_lowercase());
+        let one_case =
+            !digits.bytes().any(|b| b.is_ascii_uppercase()) || !digits.bytes().any(|b| b.is_ascii_lowercase());
         (one_case || address.to_checksum(None) == text).then_some(Self(address)).ok_or(InvalidAddress)
     }
 }

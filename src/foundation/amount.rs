@@ -123,6 +123,9 @@ impl<'r> Decode<'r, Postgres> for Amount {
         if !decimal.is_integer() {
             return Err("an amount in the database is not a whole number of base units".into());
         }
-        decimal.to_u128().and_then(Self::from_base_units).ok_or_else(|| "an amount in the database is out of range".into())
+        decimal
+            .to_u128()
+            .and_then(Self::from_base_units)
+            .ok_or_else(|| "an amount in the database is out of range".into())
     }
 }

@@ -1,0 +1,174 @@
+//! User operations become bundles: simulated, signed, stored, and only then sent.
+
+use alloy::primitives::Bytes;
+use alloy::rpc::types::TransactionRequest;
+use alloy::sol_types::{SolCall, SolError};
+use chrono::TimeDelta;
+
+use super::contracts::IEntryPoint::{FailedOp, FailedOpWithRevert, handleOpsCall};
+use super::contracts::PackedUserOperation;
+use super::engine::{Engine, Result};
+use super::entry_point::{ENTRY_POINT, bundle_gas};
+use super::failpoint::FailPoint;
+use super::fees::Fees;
+use super::gather::unpack;
+use super::rpc::Head;
+use super::rpc_error::{Refusal, RpcError};
+use super::store::{self, Lease, NewBundle, OpenUserOp, Purpose, Version};
+use super::transaction::Draft;
+
+/// A transaction's bytes, less room for its envelope: nodes refuse more than 128 KB.
+const MAX_CALL_DATA: usize = 126 * 1024;
+
+/// A user operation that is ready to be carried.
+pub(super) struct Passenger {
+    pub(super) user_op: OpenUserOp,
+    version: Version,
+    packed: PackedUserOperation,
+}
+
+impl Engine {
+    /// Sends user operations that nothing carries, until none is left or the lane has enough in flight.
+    pub(super) async fn carry(&mut self, lease: &mut Lease, head: &Head) -> Result<()> {
+        while self.nonces_in_flight(lease).await? < self.chain.settings().in_flight {
+            let passengers = self.passengers(lease, head).await?;
+            let Some(draft) = self.board(lease, passengers).await? else { return Ok(()) };
+            let (passengers, draft) = draft;
+            let user_ops = passengers.iter().map(|passenger| passenger.user_op.id).collect();
+            let fees = self.chain.settings().fees.suggest(self.chain.rpc(), head).await?;
+            let nonce = lease.next_nonce;
+            let bundle = self.store(lease, head, nonce, Purpose::UserOps, user_ops, &draft, fees).await?;
+            self.broadcast(&bundle, head).await?;
+        }
+        Ok(())
+    }
+
+    async fn passengers(&self, lease: &Lease, head: &Head) -> Result<Vec<Passenger>> {
+        let mut passengers = Vec::new();
+        for mut user_op in store::open(self.chain.db(), 64).await? {
+            let version = match user_op.version.take() {
+                Some(version) => Some(version),
+                None => self.sign(lease, &user_op, head).await?,
+            };
+            if let Some(version) = version {
+                let packed = unpack(&user_op, &version)?;
+                passengers.push(Passenger { user_op, version, packed });
+            }
+        }
+        Ok(passengers)
+    }
+
+    /// Leaves out what fails validation; `None` when nobody is left.
+    pub(super) async fn board(
+        &self,
+        lease: &Lease,
+        mut passengers: Vec<Passenger>,
+    ) -> Result<Option<(Vec<Passenger>, Draft)>> {
+        while !passengers.is_empty() {
+            let draft = self.draft(lease, &passengers);
+            let too_big = draft.gas_limit > self.chain.settings().max_gas || draft.input.len() > MAX_CALL_DATA;
+            if too_big && passengers.len() > 1 {
+                passengers.pop();
+                continue;
+            }
+            let request = TransactionRequest::default()
+                .from(lease.lane)
+                .to(ENTRY_POINT)
+                .gas_limit(draft.gas_limit)
+                .input(draft.input.clone().into());
+            let (index, reason) = match self.chain.rpc().simulate(&request).await {
+                Ok(_) => return Ok(Some((passengers, draft))),
+                Err(RpcError::Refused { data: Some(data), .. }) => failed_op(&data),
+                Err(RpcError::Refused { kind: Refusal::Reverted, message, .. }) => (0, message),
+                Err(error) => return Err(error.into()),
+            };
+            let left_out = passengers.remove(index.min(passengers.len() - 1));
+            self.leave_behind(&left_out.user_op, &reason).await?;
+        }
+        Ok(None)
+    }
+
+    fn draft(&self, lease: &Lease, passengers: &[Passenger]) -> Draft {
+        let ops = passengers.iter().map(|passenger| passenger.packed.clone()).collect();
+        let input: Bytes = handleOpsCall { ops, beneficiary: lease.lane }.abi_encode().into();
+        let gas_limit = bundle_gas(passengers.iter().map(|passenger| passenger.version.call_gas), &input);
+        Draft { to: ENTRY_POINT, input, gas_limit, authorization: None }
+    }
+
+    /// A nonce that is used up means that somebody carried it; anything else is looked at again later.
+    async fn leave_behind(&self, user_op: &OpenUserOp, reason: &str) -> Result<()> {
+        if reason.starts_with("AA25") && self.locate(user_op).await? {
+            return Ok(());
+        }
+        tracing::warn!(user_op = %user_op.id, reason, "a user operation fails validation and waits");
+        metrics::counter!("diolkos_user_ops_left_behind_total").increment(1);
+        let until = chrono::Utc::now() + TimeDelta::seconds(if reason.starts_with("AA25") { 2 } else { 30 });
+        Ok(store::hold(self.chain.db(), user_op.id, until, reason).await?)
+    }
+
+    /// Signs for a nonce of the lane and stores the bytes, and the nonce's use, in one transaction.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the stored row")]
+    pub(super) async fn store(
+        &self,
+        lease: &mut Lease,
+        head: &Head,
+        nonce: u64,
+        purpose: Purpose,
+        user_ops: Vec<uuid::Uuid>,
+        draft: &Draft,
+        fees: Fees,
+    ) -> Result<NewBundle> {
+        let chain_id = self.chain.settings().chain_id;
+        let (hash, raw) = draft.sign(self.lane.as_ref(), chain_id, nonce, fees).await?;
+        FailPoint::AfterBundleSigned.reached();
+        let bundle = NewBundle {
+            hash,
+            lane: self.lane.address(),
+            nonce,
+            purpose,
+            user_ops,
+            raw,
+            gas_limit: draft.gas_limit,
+            fees,
+            stored_block: head.number,
+        };
+        let mut tx = self.chain.db().engine().await?;
+        store::confirm(&mut tx, lease).await?;
+        store::insert_bundle(&mut tx, &bundle).await?;
+        if nonce == lease.next_nonce {
+            store::set_next_nonce(&mut tx, lease, nonce + 1).await?;
+        }
+        tx.commit().await?;
+        FailPoint::AfterBundleStored.reached();
+        Ok(bundle)
+    }
+
+    /// Sends stored bytes. A refusal is noted and left to the upkeep of the lane.
+    pub(super) async fn broadcast(&self, bundle: &NewBundle, head: &Head) -> Result<()> {
+        let refusal = match self.chain.rpc().send_raw(&bundle.raw).await {
+            Ok(_) => {
+                FailPoint::AfterBroadcast.reached();
+                store::mark_sent(self.chain.db(), bundle.hash, head.number).await?;
+                FailPoint::AfterSent.reached();
+                store::set_note(self.chain.db(), bundle.lane, None).await?;
+                return Ok(());
+            }
+            Err(refusal) => refusal,
+        };
+        tracing::warn!(lane = %bundle.lane, nonce = bundle.nonce, error = %refusal, "a bundle was not taken");
+        let note = format!("nonce {}: {refusal}", bundle.nonce);
+        store::set_note(self.chain.db(), bundle.lane, Some(&note)).await?;
+        Ok(store::set_failure(self.chain.db(), bundle.hash, &refusal.to_string()).await?)
+    }
+}
+
+/// Which user operation the EntryPoint refuses, and why (`FailedOp`, `FailedOpWithRevert`).
+fn failed_op(data: &Bytes) -> (usize, String) {
+    if let Ok(FailedOp { opIndex, reason }) = FailedOp::abi_decode(data) {
+        return (opIndex.saturating_to(), reason);
+    }
+    if let Ok(FailedOpWithRevert { opIndex, reason, .. }) = FailedOpWithRevert::abi_decode(data) {
+        return (opIndex.saturating_to(), reason);
+    }
+    (0, format!("reverts with {data}"))
+}

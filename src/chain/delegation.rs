@@ -1,0 +1,109 @@
+//! Finding out at every start whether the chain can serve the engine, and giving the treasury its code (EIP-7702).
+
+use alloy::eips::BlockNumberOrTag;
+use alloy::eips::eip7702::Authorization;
+use alloy::primitives::{Address, Bytes, U256};
+
+use super::engine::{Engine, EngineError, Result};
+use super::entry_point::ENTRY_POINT;
+use super::rpc::{Head, Rpc};
+use super::store::{self, Lease, Purpose};
+use super::transaction::Draft;
+use super::wallet::{ACCOUNT_FACTORY, ACCOUNT_IMPLEMENTATION};
+
+/// Gas of a transaction that carries one authorization (measured: 36.8k) with room.
+const DELEGATION_GAS: u64 = 120_000;
+
+/// The code of an account that is delegated to `implementation` (EIP-7702 §delegation designation).
+fn designator(implementation: Address) -> Bytes {
+    [&[0xef, 0x01, 0x00], implementation.as_slice()].concat().into()
+}
+
+/// Whether an account is delegated to `implementation`.
+pub async fn is_delegated(rpc: &Rpc, account: Address, implementation: Address) -> Result<bool> {
+    Ok(rpc.code(account).await? == designator(implementation))
+}
+
+impl Engine {
+    /// Does nothing once it has succeeded.
+    pub(super) async fn prepare(&mut self, lease: &mut Lease, head: &Head) -> Result<()> {
+        if self.prepared {
+            return Ok(());
+        }
+        self.check_chain().await?;
+        let chain = self.chain.clone();
+        let (treasury, implementation) = (chain.treasury(), chain.settings().treasury_implementation);
+        if is_delegated(chain.rpc(), treasury, implementation).await? {
+            self.prepared = true;
+            tracing::info!(lane = %lease.lane, %treasury, "the chain engine carries the treasury's payments");
+            return Ok(());
+        }
+        let under_way = store::alive(chain.db(), lease.lane).await?;
+        let latest = under_way.iter().rev().find(|bundle| bundle.stored.purpose == Purpose::Delegate);
+        match latest {
+            Some(bundle) if bundle.failure.as_deref().is_some_and(|why| why.starts_with("Invalid")) => {
+                Err(self.knows_no_delegation())
+            }
+            Some(_) => Ok(()),
+            None if self.delegated_in_vain(lease).await? => Err(self.knows_no_delegation()),
+            None => self.delegate(lease, head).await,
+        }
+    }
+
+    fn knows_no_delegation(&self) -> EngineError {
+        let id = self.chain.settings().chain_id;
+        EngineError::Unsuitable(format!(
+            "chain {id} does not know EIP-7702: the treasury cannot be delegated to its account code there"
+        ))
+    }
+
+    /// Whether a delegation went through on this lane and left no code.
+    async fn delegated_in_vain(&self, lease: &Lease) -> Result<bool> {
+        Ok(store::delegations_done(self.chain.db(), lease.lane).await? > 2)
+    }
+
+    async fn check_chain(&self) -> Result<()> {
+        let settings = self.chain.settings();
+        let rpc = self.chain.rpc();
+        let id = rpc.chain_id().await?;
+        if id != settings.chain_id {
+            let expected = settings.chain_id;
+            return Err(EngineError::Unsuitable(format!("the RPC endpoint serves chain {id}, not chain {expected}")));
+        }
+        let contracts = [
+            ("EntryPoint v0.8", ENTRY_POINT),
+            ("SimpleAccountFactory", ACCOUNT_FACTORY),
+            ("SimpleAccount", ACCOUNT_IMPLEMENTATION),
+            ("Simple7702Account", settings.treasury_implementation),
+        ];
+        for (name, address) in contracts {
+            if rpc.code(address).await?.is_empty() {
+                return Err(EngineError::Unsuitable(format!("chain {id} has no {name} at {address}")));
+            }
+        }
+        if !rpc.code(self.lane.address()).await?.is_empty() {
+            let lane = self.lane.address();
+            return Err(EngineError::Unsuitable(format!("lane {lane} has code; a lane must be a plain account")));
+        }
+        Ok(())
+    }
+
+    async fn delegate(&self, lease: &mut Lease, head: &Head) -> Result<()> {
+        let settings = self.chain.settings();
+        let treasury = &settings.treasury;
+        let nonce = self.chain.rpc().nonce(treasury.address(), BlockNumberOrTag::Latest).await?;
+        let authorization =
+            Authorization { chain_id: U256::from(settings.chain_id), address: settings.treasury_implementation, nonce };
+        let signature = treasury.sign_hash(&authorization.signature_hash()).await?;
+        let draft = Draft {
+            to: lease.lane,
+            input: Bytes::new(),
+            gas_limit: DELEGATION_GAS,
+            authorization: Some(authorization.into_signed(signature)),
+        };
+        let fees = settings.fees.suggest(self.chain.rpc(), head).await?;
+        let nonce = lease.next_nonce;
+        let bundle = self.store(lease, head, nonce, Purpose::Delegate, vec![], &draft, fees).await?;
+        self.broadcast(&bundle, head).await
+    }
+}

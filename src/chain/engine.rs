@@ -1,0 +1,150 @@
+//! The engine's loop: one task, one lane. Each round reads where things stand, and does what is missing.
+//!
+//! Nothing that matters is kept in memory: a round that fails, or a process that dies, is followed by another that
+//! finds the same rows and the same chain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::signers::Signer;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Chain;
+use super::rpc::Head;
+use super::rpc_error::RpcError;
+use super::store::{self, Lease, Unheld};
+use crate::db;
+
+/// Why a round of the engine ended early, or the engine for good.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The chain did not answer, or refused.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    /// The lane passed to another process.
+    #[error(transparent)]
+    Unheld(Unheld),
+    /// A signer failed.
+    #[error("a signer failed: {0}")]
+    Signer(#[from] alloy::signers::Error),
+    /// What is stored cannot be read back.
+    #[error("stored bytes of user operation {0} cannot be read")]
+    Corrupt(Uuid),
+    /// The chain cannot serve this engine; only an operator can mend that.
+    #[error("{0}")]
+    Unsuitable(String),
+}
+
+impl From<Unheld> for EngineError {
+    fn from(error: Unheld) -> Self {
+        match error {
+            Unheld::Database(error) => Self::Database(error),
+            fenced => Self::Unheld(fenced),
+        }
+    }
+}
+
+pub(super) type Result<T> = std::result::Result<T, EngineError>;
+
+/// Carries the treasury's operations over one lane.
+pub struct Engine {
+    pub(super) chain: Chain,
+    pub(super) lane: Arc<dyn Signer + Send + Sync>,
+    /// This process, as the holder of leases.
+    pub(super) holder: Uuid,
+    /// The newest block that was searched for user operations; `None` after a start.
+    pub(super) scanned: Option<u64>,
+    /// The newest block that was acted upon.
+    pub(super) acted: Option<Head>,
+    /// Whether the chain was found suitable and the treasury delegated.
+    pub(super) prepared: bool,
+}
+
+impl Engine {
+    /// An engine for one lane.
+    pub fn new(chain: Chain, lane: Arc<dyn Signer + Send + Sync>) -> Self {
+        Self { chain, lane, holder: Uuid::now_v7(), scanned: None, acted: None, prepared: false }
+    }
+
+    /// Runs until told to stop; fails only when the chain can never serve it.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<()> {
+        let lane = self.lane.address();
+        let mut listener = None;
+        let mut failures = 0u32;
+        loop {
+            let pause = match self.round().await {
+                Ok(()) => {
+                    failures = 0;
+                    self.chain.settings().poll
+                }
+                Err(EngineError::Unsuitable(why)) => return Err(EngineError::Unsuitable(why)),
+                Err(EngineError::Unheld(_)) => self.chain.settings().lease / 4,
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(%lane, %error, failures, "a round of the chain engine failed");
+                    metrics::counter!("diolkos_chain_round_failures_total").increment(1);
+                    (self.chain.settings().poll * 2u32.pow(failures.min(5))).min(Duration::from_secs(5))
+                }
+            };
+            let new_operation = wait_for_operation(&self.chain, &mut listener);
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(pause) => {}
+                () = new_operation, if failures == 0 => {}
+            }
+        }
+        if let Ok(Some(lease)) = self.lease().await {
+            store::release(self.chain.db(), &lease).await?;
+        }
+        Ok(())
+    }
+
+    async fn lease(&self) -> db::Result<Option<Lease>> {
+        store::acquire(self.chain.db(), self.lane.address(), self.holder, self.chain.settings().lease).await
+    }
+
+    async fn round(&mut self) -> Result<()> {
+        let Some(mut lease) = self.lease().await? else {
+            // Whoever takes the lane over starts from what the chain says then.
+            self.scanned = None;
+            self.acted = None;
+            return Err(Unheld::Fenced.into());
+        };
+        let head = self.chain.rpc().head().await?;
+        if self.acted != Some(head) {
+            self.prepare(&mut lease, &head).await?;
+            self.scan(&head).await?;
+            self.settle(&lease, &head).await?;
+            self.follow_nonce(&mut lease, &head).await?;
+            self.maintain(&mut lease, &head).await?;
+            self.acted = Some(head);
+        }
+        if self.prepared {
+            self.gather(&lease, &head).await?;
+            self.carry(&mut lease, &head).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for the notice that an operation was stored; never ends while the database cannot be listened to.
+async fn wait_for_operation(chain: &Chain, listener: &mut Option<sqlx::postgres::PgListener>) {
+    if listener.is_none() {
+        let Ok(mut fresh) = sqlx::postgres::PgListener::connect_with(chain.db().pool()).await else {
+            return std::future::pending().await;
+        };
+        if fresh.listen(super::operation::NEW_OPERATION).await.is_err() {
+            return std::future::pending().await;
+        }
+        *listener = Some(fresh);
+    }
+    if let Some(open) = listener {
+        if open.recv().await.is_err() {
+            *listener = None;
+        }
+    }
+}

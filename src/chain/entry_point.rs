@@ -1,0 +1,78 @@
+//! What is particular to EntryPoint v0.8: packing, hash, nonces, gas. The next version is one more such file.
+
+use alloy::primitives::{Address, B256, Bytes, U256, Uint, address};
+use alloy::sol_types::{Eip712Domain, SolStruct, eip712_domain};
+use uuid::Uuid;
+
+use super::contracts::{PackedUserOperation, typed};
+
+/// The canonical EntryPoint v0.8, the same on every chain.
+pub const ENTRY_POINT: Address = address!("4337084D9E255Ff0702461CF8895CE9E3b5Ff108");
+
+/// Gas for `validateUserOp` of our accounts: an `ecrecover`, the first use of a nonce key, and room.
+pub const VERIFICATION_GAS: u64 = 150_000;
+
+/// Gas that the EntryPoint itself spends on one user operation beside its two limits.
+const OVERHEAD_GAS: u64 = 60_000;
+
+/// A nonce key: 192 bits, of which ours use the 128 of the user operation's id.
+pub type NonceKey = Uint<192, 3>;
+
+/// The nonce key of its own that a user operation has, made of its id.
+pub fn nonce_key(id: Uuid) -> NonceKey {
+    NonceKey::from(id.as_u128())
+}
+
+/// The nonce: the key, and 0 as the sequence number within it (ERC-4337 §semi-abstracted nonces).
+pub fn nonce(key: NonceKey) -> U256 {
+    U256::from(key) << 64
+}
+
+/// A user operation that pays no fees (its lane pays for gas), not signed yet.
+pub fn unsigned(sender: Address, key: NonceKey, call_data: Bytes, call_gas: u64) -> PackedUserOperation {
+    PackedUserOperation {
+        sender,
+        nonce: nonce(key),
+        initCode: Bytes::new(),
+        callData: call_data,
+        accountGasLimits: two_halves(VERIFICATION_GAS, call_gas),
+        preVerificationGas: U256::ZERO,
+        gasFees: B256::ZERO,
+        paymasterAndData: Bytes::new(),
+        signature: Bytes::new(),
+    }
+}
+
+/// The hash that the account's owner signs as it is (v0.8: the EIP-712 hash, no personal-message prefix).
+pub fn hash(op: &PackedUserOperation, entry_point: Address, chain_id: u64) -> B256 {
+    let domain: Eip712Domain = eip712_domain! {
+        name: "ERC4337",
+        version: "1",
+        chain_id: chain_id,
+        verifying_contract: entry_point,
+    };
+    typed::PackedUserOperation {
+        sender: op.sender,
+        nonce: op.nonce,
+        initCode: op.initCode.clone(),
+        callData: op.callData.clone(),
+        accountGasLimits: op.accountGasLimits,
+        preVerificationGas: op.preVerificationGas,
+        gasFees: op.gasFees,
+        paymasterAndData: op.paymasterAndData.clone(),
+    }
+    .eip712_signing_hash(&domain)
+}
+
+/// The gas limit of a `handleOps` transaction with this call data that carries operations of these call gas limits.
+///
+/// Room for the 63/64 rule (EIP-150) at both levels, and at least the floor price of call data (EIP-7623).
+pub fn bundle_gas(call_gas: impl Iterator<Item = u64>, call_data: &[u8]) -> u64 {
+    let execution: u64 = call_gas.map(|gas| gas + VERIFICATION_GAS + OVERHEAD_GAS).sum();
+    let tokens: u64 = call_data.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
+    (21_000 + 4 * tokens + execution * 64 / 63 + execution / 63).max(21_000 + 10 * tokens)
+}
+
+fn two_halves(high: u64, low: u64) -> B256 {
+    B256::from((U256::from(high) << 128) | U256::from(low))
+}

@@ -1,0 +1,128 @@
+//! A lane's upkeep: its nonce follows the chain, its bundles are sent again or replaced until they are passed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::consensus::Transaction;
+use alloy::consensus::TxEnvelope;
+use alloy::eips::{BlockNumberOrTag, Decodable2718};
+
+use super::engine::{Engine, Result};
+use super::rpc::Head;
+use super::store::{self, Bundle, Lease, Purpose};
+use super::transaction::Draft;
+
+impl Engine {
+    /// Compares the lane's nonce with the chain's at this block, and closes gaps.
+    pub(super) async fn follow_nonce(&self, lease: &mut Lease, head: &Head) -> Result<()> {
+        let lane = self.lane.address();
+        let passed = self.chain.rpc().nonce(lane, BlockNumberOrTag::Number(head.number)).await?;
+        let db = self.chain.db();
+        let mut tx = db.engine().await?;
+        store::confirm(&mut tx, lease).await?;
+        store::mark_done(&mut tx, lane, passed, head.number).await?;
+        if store::reopen_bundles(&mut tx, lane, passed).await? > 0 {
+            tracing::warn!(%lane, nonce = passed, "the lane's nonce fell back; its bundles go out again");
+        }
+        if lease.next_nonce < passed {
+            tracing::warn!(%lane, ours = lease.next_nonce, chain = passed, "the lane was used by somebody else");
+            store::set_next_nonce(&mut tx, lease, passed).await?;
+        }
+        tx.commit().await?;
+
+        let taken: BTreeSet<u64> = store::alive(db, lane).await?.iter().map(|bundle| bundle.stored.nonce).collect();
+        let free_from = taken.last().map_or(passed, |last| last + 1);
+        if lease.next_nonce != free_from {
+            tracing::warn!(%lane, ours = lease.next_nonce, next = free_from, "the lane's nonce counter had run away");
+            let mut tx = db.engine().await?;
+            store::confirm(&mut tx, lease).await?;
+            store::set_next_nonce(&mut tx, lease, free_from).await?;
+            tx.commit().await?;
+        }
+        for gap in (passed..free_from).filter(|nonce| !taken.contains(nonce)) {
+            tracing::warn!(%lane, nonce = gap, "an unused nonce is filled");
+            self.cancel(lease, head, gap).await?;
+        }
+        Ok(())
+    }
+
+    async fn cancel(&self, lease: &mut Lease, head: &Head, nonce: u64) -> Result<()> {
+        let fees = self.chain.settings().fees.suggest(self.chain.rpc(), head).await?;
+        let draft = Draft::cancel(self.lane.address());
+        let bundle = self.store(lease, head, nonce, Purpose::Cancel, vec![], &draft, fees).await?;
+        self.broadcast(&bundle, head).await
+    }
+
+    /// Sends, sends again, or replaces the newest version of every nonce that the chain has not passed.
+    pub(super) async fn maintain(&self, lease: &mut Lease, head: &Head) -> Result<()> {
+        let alive = store::alive(self.chain.db(), self.lane.address()).await?;
+        let front = alive.first().map(|bundle| bundle.stored.nonce);
+        let newest: BTreeMap<u64, Bundle> = alive.into_iter().map(|bundle| (bundle.stored.nonce, bundle)).collect();
+        for (nonce, bundle) in newest {
+            match self.remedy(&bundle, front == Some(nonce), head) {
+                Remedy::Wait => {}
+                Remedy::Send => self.broadcast(&bundle.stored, head).await?,
+                Remedy::Replace => self.replace(lease, &bundle, head).await?,
+                Remedy::Cancel => self.cancel(lease, head, nonce).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn remedy(&self, bundle: &Bundle, at_front: bool, head: &Head) -> Remedy {
+        let settings = self.chain.settings();
+        let refused = |word| bundle.failure.as_deref().is_some_and(|failure| failure.starts_with(word));
+        if refused("Invalid") && bundle.stored.purpose == Purpose::UserOps {
+            return Remedy::Cancel;
+        }
+        if refused("ReplacementUnderpriced") || refused("FeeTooLow") {
+            return Remedy::Replace;
+        }
+        let Some(sent) = bundle.sent_block else { return Remedy::Send };
+        let patience = settings.replace_after_blocks;
+        let base_fee = head.base_fee_per_gas.unwrap_or(0);
+        let age = head.number.saturating_sub(bundle.stored.stored_block);
+        let too_cheap = !bundle.stored.fees.covers(base_fee, settings.fees.min_tip);
+        match () {
+            () if age >= patience && too_cheap => Remedy::Replace,
+            () if age >= 2 * patience && at_front => Remedy::Replace,
+            () if head.number.saturating_sub(sent) >= patience => Remedy::Send,
+            () => Remedy::Wait,
+        }
+    }
+
+    /// The same transaction for more; at the cap it is sent again as it is.
+    async fn replace(&self, lease: &mut Lease, bundle: &Bundle, head: &Head) -> Result<()> {
+        let policy = &self.chain.settings().fees;
+        let suggested = policy.suggest(self.chain.rpc(), head).await?;
+        let Some(fees) = policy.replace(bundle.stored.fees, suggested) else {
+            metrics::counter!("diolkos_chain_fee_cap_reached_total").increment(1);
+            tracing::error!(lane = %bundle.stored.lane, nonce = bundle.stored.nonce, "a bundle waits at the cap of fees");
+            return self.broadcast(&bundle.stored, head).await;
+        };
+        let Some(draft) = draft_of(bundle) else {
+            return self.cancel(lease, head, bundle.stored.nonce).await;
+        };
+        let stored = &bundle.stored;
+        let next = self.store(lease, head, stored.nonce, stored.purpose, stored.user_ops.clone(), &draft, fees).await?;
+        tracing::info!(lane = %stored.lane, nonce = stored.nonce, max_fee = fees.max_fee, "a bundle is replaced");
+        self.broadcast(&next, head).await
+    }
+}
+
+enum Remedy {
+    Wait,
+    Send,
+    Replace,
+    Cancel,
+}
+
+/// What a stored transaction does, read from its bytes.
+fn draft_of(bundle: &Bundle) -> Option<Draft> {
+    let envelope = TxEnvelope::decode_2718(&mut &bundle.stored.raw[..]).ok()?;
+    Some(Draft {
+        to: envelope.to()?,
+        input: envelope.input().clone(),
+        gas_limit: envelope.gas_limit(),
+        authorization: envelope.authorization_list().and_then(|list| list.first().cloned()),
+    })
+}

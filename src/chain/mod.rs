@@ -1,0 +1,125 @@
+//! The chain engine: an operation accepted once happens on chain exactly once, whatever dies in between.
+//!
+//! ```text
+//! operation (chain_op)     what should happen, and for whom
+//!    │ gathered, many into one
+//! user operation (user_op) one account, one nonce of its own: the EntryPoint executes it at most once   SAFETY
+//!    │ carried, as often as it takes
+//! bundle                   a lane's transaction with gas and fees, replaced and sent again at will      LIVENESS
+//! ```
+//!
+//! What became of a user operation is read from the chain (its event, its nonce), never remembered; signatures and
+//! bytes are stored before they are sent; a lane's row lease guards every write.
+
+mod carry;
+pub mod contracts;
+mod delegation;
+mod engine;
+pub mod entry_point;
+mod failpoint;
+mod fees;
+mod gather;
+mod lane;
+mod operation;
+mod outcome;
+mod rpc;
+mod rpc_error;
+mod scan;
+mod settings;
+mod settle;
+pub mod status;
+mod store;
+mod transaction;
+pub mod wallet;
+
+use std::sync::Arc;
+
+use alloy::primitives::Address;
+use tokio::sync::Notify;
+
+pub use engine::{Engine, EngineError};
+pub use fees::FeePolicy;
+pub use operation::{NewOperation, News, OperationState, enqueue, news, take_note};
+pub use rpc::{Head, Rpc};
+pub use rpc_error::{Refusal, RpcError};
+pub use settings::{ChainSettings, SharedSigner};
+
+use crate::db::{self, Db};
+use crate::foundation::Amount;
+use wallet::WalletFactory;
+
+/// A handle to the chain for features, probes and the engine itself.
+#[derive(Clone)]
+pub struct Chain(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    rpc: Rpc,
+    settings: ChainSettings,
+    news: Notify,
+}
+
+impl Chain {
+    /// A handle; nothing is asked of the chain yet.
+    pub fn new(db: Db, settings: ChainSettings) -> Self {
+        let rpc = Rpc::new(&settings.rpc_urls);
+        Self(Arc::new(Inner { db, rpc, settings, news: Notify::new() }))
+    }
+
+    /// One engine for each configured lane, whose rows it makes sure of.
+    pub async fn engines(&self) -> db::Result<Vec<Engine>> {
+        let mut engines = Vec::new();
+        for lane in &self.settings().lanes {
+            store::ensure(self.db(), lane.address()).await?;
+            engines.push(Engine::new(self.clone(), lane.clone()));
+        }
+        Ok(engines)
+    }
+
+    /// The account that holds the tenants' tokens on chain.
+    pub fn treasury(&self) -> Address {
+        self.settings().treasury.address()
+    }
+
+    /// Computes customers' wallet addresses.
+    pub fn wallets(&self) -> WalletFactory {
+        WalletFactory::new(self.settings().wallet_owner)
+    }
+
+    /// Base units of a token that an account holds now.
+    pub async fn token_balance(&self, token: Address, holder: Address) -> Result<Amount, RpcError> {
+        let balance = self.rpc().token_balance(token, holder).await?;
+        u128::try_from(balance)
+            .ok()
+            .and_then(Amount::from_base_units)
+            .ok_or_else(|| RpcError::Unavailable("a balance beyond all bounds".into()))
+    }
+
+    /// Returns when an engine of this process has ended operations; features need not rely on it.
+    pub async fn news_arrived(&self) {
+        self.0.news.notified().await;
+    }
+
+    fn announce(&self) {
+        self.0.news.notify_one();
+    }
+
+    /// Whether the treasury carries the code that its user operations need (EIP-7702).
+    pub async fn treasury_is_delegated(&self) -> Result<bool, EngineError> {
+        delegation::is_delegated(self.rpc(), self.treasury(), self.settings().treasury_implementation).await
+    }
+
+    /// Calls to the chain.
+    pub fn rpc(&self) -> &Rpc {
+        &self.0.rpc
+    }
+
+    /// Configuration.
+    pub fn settings(&self) -> &ChainSettings {
+        &self.0.settings
+    }
+
+    fn db(&self) -> &Db {
+        &self.0.db
+    }
+}

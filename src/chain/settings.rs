@@ -1,0 +1,48 @@
+//! What the engine is told by configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::primitives::Address;
+use alloy::signers::Signer;
+use url::Url;
+
+use super::fees::FeePolicy;
+
+/// A key that signs, local or in a key management service.
+pub type SharedSigner = Arc<dyn Signer + Send + Sync>;
+
+/// Everything the engine is told by configuration.
+#[derive(Clone)]
+pub struct ChainSettings {
+    /// JSON-RPC endpoints, the preferred one first.
+    pub rpc_urls: Vec<Url>,
+    /// EIP-155 id that every endpoint must serve.
+    pub chain_id: u64,
+    /// Signs the treasury's user operations and its delegation.
+    pub treasury: SharedSigner,
+    /// Code that the treasury is delegated to (Simple7702Account of EntryPoint v0.8).
+    pub treasury_implementation: Address,
+    /// Pay for gas and carry bundles.
+    pub lanes: Vec<SharedSigner>,
+    /// Owner of customers' wallets.
+    pub wallet_owner: Address,
+    /// Blocks on top of a block before what it says is final.
+    pub confirmations: u64,
+    /// Operations in one user operation at most.
+    pub batch_limit: i64,
+    /// Bundles of a lane that may wait for a block at once.
+    pub in_flight: usize,
+    /// Blocks that a bundle may wait before it is sent again or replaced.
+    pub replace_after_blocks: u64,
+    /// Gas of a transaction at most (2^24, EIP-7825).
+    pub max_gas: u64,
+    /// Gas of the calls of one user operation at most.
+    pub max_call_gas: u64,
+    /// Limits on fees.
+    pub fees: FeePolicy,
+    /// How often the engine looks at the chain.
+    pub poll: Duration,
+    /// How long a lane is held without being renewed.
+    pub lease: Duration,
+}

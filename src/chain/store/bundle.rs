@@ -1,0 +1,190 @@
+//! Bundles: signed transactions of a lane.
+
+use alloy::primitives::{Address, B256, Bytes};
+use uuid::Uuid;
+
+use super::{big, hash, small};
+use crate::chain::fees::Fees;
+use crate::db::{self, Db, EngineTx};
+use crate::foundation::Amount;
+
+/// What a transaction of a lane is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Carries user operations.
+    UserOps,
+    /// Delegates the treasury to its account code (EIP-7702).
+    Delegate,
+    /// Does nothing but use its nonce.
+    Cancel,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::UserOps => "user_ops",
+            Self::Delegate => "delegate",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    fn from_word(word: &str) -> Self {
+        match word {
+            "delegate" => Self::Delegate,
+            "cancel" => Self::Cancel,
+            _ => Self::UserOps,
+        }
+    }
+}
+
+/// A bundle that is to be stored.
+#[derive(Clone, Debug)]
+pub struct NewBundle {
+    /// The transaction's hash.
+    pub hash: B256,
+    /// The lane.
+    pub lane: Address,
+    /// The lane's nonce.
+    pub nonce: u64,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What it carries.
+    pub user_ops: Vec<Uuid>,
+    /// The signed bytes (EIP-2718).
+    pub raw: Bytes,
+    /// Gas limit.
+    pub gas_limit: u64,
+    /// What it offers.
+    pub fees: Fees,
+    /// The newest block when it was signed.
+    pub stored_block: u64,
+}
+
+/// A stored bundle whose nonce the chain has not passed.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// What was stored.
+    pub stored: NewBundle,
+    /// The newest block when a node last took it; `None` when none did.
+    pub sent_block: Option<u64>,
+    /// Why a node refused it last.
+    pub failure: Option<String>,
+}
+
+/// Stores a bundle.
+pub async fn insert(tx: &mut EngineTx, bundle: &NewBundle) -> db::Result<()> {
+    sqlx::query!(
+        "insert into bundle (hash, lane, nonce, purpose, user_ops, raw, gas_limit, max_fee, max_tip, stored_block)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (hash) do update set state = 'stored', done_block = null, sent_block = null",
+        bundle.hash.as_slice(),
+        bundle.lane.as_slice(),
+        big(bundle.nonce),
+        bundle.purpose.as_str(),
+        &bundle.user_ops,
+        &bundle.raw[..],
+        big(bundle.gas_limit),
+        Amount::from_base_units(bundle.fees.max_fee).unwrap_or(Amount::MAX) as _,
+        Amount::from_base_units(bundle.fees.max_tip).unwrap_or(Amount::MAX) as _,
+        big(bundle.stored_block),
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Bundles of a lane that the chain has not passed, by nonce and then by age: the last of a nonce is its newest version.
+pub async fn alive(db: &Db, lane: Address) -> db::Result<Vec<Bundle>> {
+    let mut tx = db.engine().await?;
+    let rows = sqlx::query!(
+        r#"select hash, nonce, purpose, user_ops, raw, gas_limit, max_fee as "max_fee: Amount",
+                  max_tip as "max_tip: Amount", stored_block, sent_block, failure
+           from bundle where lane = $1 and state <> 'done' order by nonce, created_at, max_fee"#,
+        lane.as_slice()
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let bundles = rows.into_iter().map(|row| Bundle {
+        stored: NewBundle {
+            hash: hash(&row.hash),
+            lane,
+            nonce: small(row.nonce),
+            purpose: Purpose::from_word(&row.purpose),
+            user_ops: row.user_ops,
+            raw: row.raw.into(),
+            gas_limit: small(row.gas_limit),
+            fees: Fees { max_fee: row.max_fee.base_units(), max_tip: row.max_tip.base_units() },
+            stored_block: small(row.stored_block),
+        },
+        sent_block: row.sent_block.map(small),
+        failure: row.failure,
+    });
+    Ok(bundles.collect())
+}
+
+/// Notes that a node took the bundle, and that the operations in it are on their way.
+pub async fn mark_sent(db: &Db, bundle: B256, block: u64) -> db::Result<()> {
+    let mut tx = db.engine().await?;
+    let row = sqlx::query!(
+        "update bundle set state = case when state = 'stored' then 'sent' else state end, sent_block = $2, failure = null
+         where hash = $1 returning user_ops",
+        bundle.as_slice(),
+        big(block),
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "update chain_op set state = 'submitted', submitted_at = coalesce(submitted_at, now())
+         where user_op_id = any($1) and state = 'waiting'",
+        &row.user_ops,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}
+
+/// Notes why a node refused the bundle.
+pub async fn set_failure(db: &Db, bundle: B256, failure: &str) -> db::Result<()> {
+    let mut tx = db.engine().await?;
+    sqlx::query!("update bundle set failure = $2 where hash = $1", bundle.as_slice(), failure)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
+/// The lane's nonce has passed these bundles.
+pub async fn mark_done(tx: &mut EngineTx, lane: Address, chain_nonce: u64, block: u64) -> db::Result<u64> {
+    let done = sqlx::query!(
+        "update bundle set state = 'done', done_block = $3 where lane = $1 and nonce < $2 and state <> 'done'",
+        lane.as_slice(),
+        big(chain_nonce),
+        big(block),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// The lane's nonce fell back behind these bundles: a reorg dropped them, or a node lags. They go out again.
+pub async fn reopen(tx: &mut EngineTx, lane: Address, chain_nonce: u64) -> db::Result<u64> {
+    let reopened = sqlx::query!(
+        "update bundle set state = 'stored', done_block = null, sent_block = null where lane = $1 and nonce >= $2 and state = 'done'",
+        lane.as_slice(),
+        big(chain_nonce),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(reopened.rows_affected())
+}
+
+/// How many delegations of this lane the chain has passed.
+pub async fn delegations_done(db: &Db, lane: Address) -> db::Result<i64> {
+    let mut tx = db.engine().await?;
+    let row = sqlx::query!(
+        r#"select count(*) as "count!" from bundle where lane = $1 and purpose = 'delegate' and state = 'done'"#,
+        lane.as_slice()
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(row.count)
+}

@@ -1,0 +1,36 @@
+//! The engine's SQL, all of it in the engine's role.
+
+mod bundle;
+mod lane;
+mod user_op;
+
+pub use bundle::{Bundle, NewBundle, Purpose};
+pub use bundle::{
+    alive, delegations_done, insert as insert_bundle, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
+};
+pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
+pub use user_op::{Ending, MinedUserOp, OpenUserOp, Operation, Version};
+pub use user_op::{
+    claim, end, end_operations, hashes_of, hold, insert_version, mark_mined, mined, open, operations, reopen, split,
+    versions,
+};
+
+use alloy::primitives::{Address, B256};
+
+/// What a column of fixed width holds, or zeros should the database hold something else.
+fn address(bytes: &[u8]) -> Address {
+    Address::try_from(bytes).unwrap_or_default()
+}
+
+fn hash(bytes: &[u8]) -> B256 {
+    B256::try_from(bytes).unwrap_or_default()
+}
+
+/// Block numbers, nonces and gas fit 63 bits on every chain.
+fn big(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn small(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

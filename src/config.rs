@@ -1,0 +1,204 @@
+//! Configuration: environment variables, each with its default; a secret may come from a file named by `<NAME>_FILE`.
+//!
+//! `.env.example` lists every variable; a test compares the two.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::primitives::{Address, address};
+use alloy::signers::local::PrivateKeySigner;
+use anyhow::{Context, Result, bail};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+use url::Url;
+
+use crate::chain::{ChainSettings, FeePolicy, SharedSigner};
+use crate::foundation::{MasterKey, Token, Tokens};
+
+/// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
+const SIMPLE_7702_ACCOUNT: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B");
+
+/// What a process of the server does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Role {
+    /// Serves HTTP.
+    Api,
+    /// Runs the chain engine, the features' workers and the jobs.
+    Worker,
+}
+
+/// All that `diolkos serve` is told.
+pub struct Config {
+    /// The database, as the server's role.
+    pub database: PgConnectOptions,
+    /// Connections of the pool at most.
+    pub database_connections: u32,
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// What this process does.
+    pub roles: BTreeSet<Role>,
+    /// Key from which the server's other secrets derive.
+    pub master_key: MasterKey,
+    /// PKCS#8 PEM of the RSA key that signs tokens.
+    pub jwt_private_key: SecretString,
+    /// `iss` of tokens.
+    pub jwt_issuer: String,
+    /// Operators' bearer token.
+    pub operator_token: SecretString,
+    /// Stablecoins.
+    pub tokens: Tokens,
+    /// The chain engine.
+    pub chain: ChainSettings,
+    /// Requests a second that one caller may make.
+    pub rate_limit_per_second: u32,
+    /// Requests that one caller may make at once.
+    pub rate_limit_burst: u32,
+    /// Origins that browsers may call from; none by default.
+    pub cors_origins: Vec<String>,
+}
+
+/// Variables by name. The process's environment in production; a map in tests.
+pub struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl<'a> Environment<'a> {
+    /// Variables that a function looks up.
+    pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self(lookup)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|text| !text.trim().is_empty())
+    }
+
+    fn parsed<T>(&self, name: &str, default: &str) -> Result<T>
+    where
+        T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+    {
+        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        text.trim().parse().with_context(|| format!("{name} cannot be read"))
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+    }
+
+    fn secret(&self, name: &str) -> Result<SecretString> {
+        if let Some(text) = self.text(name) {
+            return Ok(text.into());
+        }
+        let file = format!("{name}_FILE");
+        let Some(path) = self.text(&file) else { bail!("neither {name} nor {file} is set (see .env.example)") };
+        let text = std::fs::read_to_string(&path).with_context(|| format!("{file}: {path} cannot be read"))?;
+        Ok(text.trim().to_owned().into())
+    }
+
+    fn signer(&self, name: &str, secret: &str) -> Result<PrivateKeySigner> {
+        // The parse error could quote the key.
+        secret.trim().parse().map_err(|_| anyhow::anyhow!("{name} is not a private key of 32 hexadecimal bytes"))
+    }
+}
+
+impl Config {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self> {
+        Self::read(&Environment::new(&|name| std::env::var(name).ok()))
+    }
+
+    /// Reads an environment.
+    pub fn read(env: &Environment<'_>) -> Result<Self> {
+        let tokens: Vec<Token> =
+            env.list("TOKENS").iter().map(|text| text.parse()).collect::<Result<_, _>>().context("TOKENS")?;
+        if tokens.is_empty() {
+            bail!("TOKENS is not set (see .env.example)");
+        }
+        Ok(Self {
+            database: database(env, "DATABASE_URL")?,
+            database_connections: env.parsed("DATABASE_CONNECTIONS", "16")?,
+            listen: SocketAddr::new(env.parsed::<IpAddr>("HOST", "127.0.0.1")?, env.parsed("PORT", "8080")?),
+            roles: roles(env)?,
+            master_key: master_key(env)?,
+            jwt_private_key: env.secret("JWT_PRIVATE_KEY")?,
+            jwt_issuer: env.parsed("JWT_ISSUER", "diolkos")?,
+            operator_token: operator_token(env)?,
+            tokens: Tokens::new(tokens),
+            chain: chain(env)?,
+            rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "200")?,
+            rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "400")?,
+            cors_origins: env.list("CORS_ORIGINS"),
+        })
+    }
+}
+
+/// The database of `DATABASE_URL` or `MIGRATION_DATABASE_URL`.
+pub fn database(env: &Environment<'_>, name: &str) -> Result<PgConnectOptions> {
+    // The parse error could quote the password.
+    let url = env.secret(name)?;
+    url.expose_secret().parse().map_err(|_| anyhow::anyhow!("{name} is not a postgres:// URL"))
+}
+
+/// The master key alone, for the command line.
+pub fn master_key(env: &Environment<'_>) -> Result<MasterKey> {
+    let text = env.secret("MASTER_KEY")?;
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text.expose_secret().trim(), &mut bytes)
+        .map_err(|_| anyhow::anyhow!("MASTER_KEY is not 32 bytes in hexadecimal"))?;
+    Ok(MasterKey::new(bytes))
+}
+
+fn operator_token(env: &Environment<'_>) -> Result<SecretString> {
+    let token = env.secret("OPERATOR_TOKEN")?;
+    if token.expose_secret().len() < 32 {
+        bail!("OPERATOR_TOKEN is shorter than 32 characters");
+    }
+    Ok(token)
+}
+
+fn roles(env: &Environment<'_>) -> Result<BTreeSet<Role>> {
+    let named = env.list("ROLES");
+    if named.is_empty() {
+        return Ok([Role::Api, Role::Worker].into());
+    }
+    let role = |name: &String| {
+        <Role as clap::ValueEnum>::from_str(name, true).map_err(|_| anyhow::anyhow!("ROLES: {name:?} is not api or worker"))
+    };
+    named.iter().map(role).collect()
+}
+
+fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
+    let rpc_urls = env.list("RPC_URLS");
+    if rpc_urls.is_empty() {
+        bail!("RPC_URLS is not set (see .env.example)");
+    }
+    let rpc_urls = rpc_urls.iter().map(|url| Url::parse(url)).collect::<Result<_, _>>().context("RPC_URLS")?;
+    let treasury = env.signer("TREASURY_KEY", env.secret("TREASURY_KEY")?.expose_secret())?;
+    let lanes: Vec<SharedSigner> = env
+        .secret("LANE_KEYS")?
+        .expose_secret()
+        .split(',')
+        .map(|key| Ok(Arc::new(env.signer("LANE_KEYS", key)?) as SharedSigner))
+        .collect::<Result<_>>()?;
+    let wallet_owner = env.signer("WALLET_OWNER_KEY", env.secret("WALLET_OWNER_KEY")?.expose_secret())?;
+    let gwei = |name, default| Ok::<_, anyhow::Error>(env.parsed::<u64>(name, default)? as u128 * 1_000_000_000);
+    let default_implementation = SIMPLE_7702_ACCOUNT.to_string();
+    Ok(ChainSettings {
+        rpc_urls,
+        chain_id: env.parsed("CHAIN_ID", "137")?,
+        treasury: Arc::new(treasury),
+        treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,
+        lanes,
+        wallet_owner: wallet_owner.address(),
+        confirmations: env.parsed("CONFIRMATIONS", "16")?,
+        batch_limit: env.parsed("BATCH_LIMIT", "100")?,
+        in_flight: env.parsed("LANE_IN_FLIGHT", "4")?,
+        replace_after_blocks: env.parsed("REPLACE_AFTER_BLOCKS", "5")?,
+        max_gas: env.parsed("MAX_TRANSACTION_GAS", "16777216")?,
+        max_call_gas: env.parsed("MAX_CALL_GAS", "12000000")?,
+        fees: FeePolicy { min_tip: gwei("MIN_TIP_GWEI", "30")?, max_fee: gwei("MAX_FEE_GWEI", "2000")? },
+        poll: Duration::from_millis(env.parsed("ENGINE_POLL_MS", "500")?),
+        lease: Duration::from_secs(env.parsed("LANE_LEASE_SECONDS", "10")?),
+    })
+}
