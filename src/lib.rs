@@ -7,4 +7,5 @@ pub mod chain;
 pub mod config;
 pub mod db;
 pub mod foundation;
+pub mod http;
 pub mod ledger;

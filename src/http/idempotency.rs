@@ -1,0 +1,212 @@
+//! Answering a repeated request with its first answer (`Idempotency-Key`).
+//!
+//! The answer is written in the transaction of the work, so that both exist or neither does:
+//!
+//! ```text
+//! let mut tx = app.db.tenant(caller.tenant).begin().await?;
+//! if let Some(first) = posted.once.replay(&mut tx, caller.mode).await? {
+//!     return Ok(first);
+//! }
+//! …the work, in tx…
+//! posted.once.commit(tx, StatusCode::ACCEPTED, &answer).await
+//! ```
+//!
+//! Answers are sealed at rest: one may hold a secret that is shown once.
+
+mod store;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRef, FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::extract::unread;
+use super::{Error, Result};
+use crate::db::TenantTx;
+use crate::foundation::{DataKey, Mode, Sealed, TenantId};
+
+pub use store::purge;
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const LONGEST_KEY: usize = 255;
+
+/// The key under which answers are kept.
+#[derive(Clone)]
+pub struct AnswerSeal(Arc<DataKey>);
+
+impl AnswerSeal {
+    /// Answers will be sealed under `key`.
+    pub fn new(key: DataKey) -> Self {
+        Self(Arc::new(key))
+    }
+}
+
+/// What a repetition of this request is known by. As an extractor of its own it is for a POST without a body.
+pub struct Once {
+    key: Option<Key>,
+    seal: AnswerSeal,
+    mode: OnceLock<Mode>,
+}
+
+/// The caller's key, and the digest of the request (method, path, query and body) that it was sent with.
+#[derive(Clone)]
+struct Key {
+    text: String,
+    request: [u8; 32],
+}
+
+impl std::fmt::Debug for Once {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Once").field("has_key", &self.key.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Once {
+    /// Reads the body and what identifies the request.
+    pub(super) async fn read<S>(request: Request, state: &S) -> Result<(Self, Bytes)>
+    where
+        S: Send + Sync,
+        AnswerSeal: FromRef<S>,
+    {
+        let text = read_key(request.headers())?;
+        let target =
+            format!("{} {}?{}\n", request.method(), request.uri().path(), request.uri().query().unwrap_or_default());
+        let body = Bytes::from_request(request, state).await.map_err(unread)?;
+        let request =
+            |text| Key { text, request: Sha256::new().chain_update(target).chain_update(&body).finalize().into() };
+        let once = Self { key: text.map(request), seal: AnswerSeal::from_ref(state), mode: OnceLock::new() };
+        Ok((once, body))
+    }
+
+    /// The first answer, when this request has had one within 24 hours. To be called first in the transaction.
+    ///
+    /// Fails with 409 when the key was used for another request, and with 409 and `Retry-After` while the first
+    /// request is still running. Until the transaction ends nobody else gets past this with the same key.
+    pub async fn replay(&self, tx: &mut TenantTx, mode: Mode) -> Result<Option<Response>> {
+        let mode = *self.mode.get_or_init(|| mode);
+        let Some(key) = &self.key else { return Ok(None) };
+        if !store::lock(tx, lock_number(tx.tenant(), mode, &key.text)).await? {
+            return Err(still_running());
+        }
+        let Some(first) = store::find(tx, mode, &key.text).await? else { return Ok(None) };
+        if first.digest != key.request {
+            return Err(Error::conflict(
+                "idempotency_key_reused",
+                "this Idempotency-Key was sent with another request",
+            ));
+        }
+        let body = self.seal.0.open(&context(tx.tenant(), mode, &key.text), &Sealed(first.answer))?;
+        let status = u16::try_from(first.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
+        let mut response = json_response(status.unwrap_or(StatusCode::OK), body.to_vec());
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        Ok(Some(response))
+    }
+
+    /// Keeps the answer when a key was sent, commits, and answers. Only for successes: a refusal rolls back and may be
+    /// tried again with the same key.
+    pub async fn commit(&self, mut tx: TenantTx, status: StatusCode, body: &impl Serialize) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(Error::internal)?;
+        self.keep(&mut tx, status, &body).await?;
+        tx.commit().await?;
+        Ok(json_response(status, body))
+    }
+
+    /// Keeps the answer without committing, for work whose transaction is committed elsewhere.
+    pub async fn keep(&self, tx: &mut TenantTx, status: StatusCode, body: &[u8]) -> Result<()> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let mode = *self.mode.get().ok_or_else(|| Error::internal("an answer is kept that was never looked up"))?;
+        let sealed = self.seal.0.seal(&context(tx.tenant(), mode, &key.text), body)?;
+        let status = i16::try_from(status.as_u16()).map_err(Error::internal)?;
+        store::insert(tx, mode, &key.text, &key.request, status, &sealed.0).await
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Once
+where
+    AnswerSeal: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        Self::read(request, state).await.map(|(once, _)| once)
+    }
+}
+
+/// The header's value: at most one, 1 to 255 visible ASCII characters.
+fn read_key(headers: &HeaderMap) -> Result<Option<String>> {
+    let mut values = headers.get_all(KEY).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    let visible =
+        |bytes: &[u8]| !bytes.is_empty() && bytes.len() <= LONGEST_KEY && bytes.iter().all(u8::is_ascii_graphic);
+    match first.to_str() {
+        Ok(text) if values.next().is_none() && visible(text.as_bytes()) => Ok(Some(text.to_owned())),
+        _ => Err(Error::bad_request(
+            "invalid_idempotency_key",
+            "Idempotency-Key must be sent once, with 1 to 255 visible ASCII characters",
+        )),
+    }
+}
+
+fn still_running() -> Error {
+    Error::conflict("idempotency_in_progress", "the first request with this Idempotency-Key is still running")
+        .retry_after(Duration::from_secs(1))
+}
+
+/// What names a key among all tenants': no part can contain the separator.
+fn context(tenant: TenantId, mode: Mode, key: &str) -> String {
+    format!("idempotency answer\n{tenant}\n{}\n{key}", mode.as_str())
+}
+
+/// The advisory lock of a key: 64 bits of a digest, so that strangers practically never share one.
+fn lock_number(tenant: TenantId, mode: Mode, key: &str) -> i64 {
+    let digest: [u8; 32] = Sha256::digest(context(tenant, mode, key)).into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn json_response(status: StatusCode, body: Vec<u8>) -> Response {
+    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(values: &[&str]) -> std::result::Result<Option<String>, u16> {
+        let headers = values.iter().map(|value| (KEY, HeaderValue::from_str(value).unwrap())).collect();
+        read_key(&headers).map_err(|error| error.status().as_u16())
+    }
+
+    #[test]
+    fn a_key_is_one_visible_word_of_at_most_255_characters() {
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&["order-7_\"x\""]), Ok(Some("order-7_\"x\"".to_owned())));
+        assert_eq!(read(&[&"k".repeat(255)]), Ok(Some("k".repeat(255))));
+        for refused in [&[""][..], &["a b"], &["a\tb"], &[&"k".repeat(256)], &["a", "a"]] {
+            assert_eq!(read(refused), Err(400), "{refused:?}");
+        }
+        let latin = HeaderMap::from_iter([(KEY, HeaderValue::from_bytes(b"caf\xe9").unwrap())]);
+        assert!(read_key(&latin).is_err());
+    }
+
+    #[test]
+    fn keys_of_different_tenants_and_modes_do_not_share_a_lock() {
+        let (a, b) = (TenantId::new(), TenantId::new());
+        let numbers = [
+            lock_number(a, Mode::Live, "k"),
+            lock_number(a, Mode::Test, "k"),
+            lock_number(b, Mode::Live, "k"),
+            lock_number(a, Mode::Live, "l"),
+        ];
+        for (index, number) in numbers.iter().enumerate() {
+            assert!(!numbers[index + 1..].contains(number));
+        }
+    }
+}
