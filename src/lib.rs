@@ -8,4 +8,5 @@ pub mod config;
 pub mod db;
 pub mod foundation;
 pub mod http;
+pub mod jobs;
 pub mod ledger;
