@@ -180,12 +180,9 @@ pub(super) async fn retry(db: &Db, id: Uuid) -> db::Result<Retry> {
         Status::Dead => {}
         other => return Ok(Retry::NotDead(other)),
     }
-    sqlx::query!(
-        "update job set status = 'waiting', attempts = 0, due_at = now(), ended_at = null where id = $1",
-        id
-    )
-    .execute(&mut *tx)
-    .await?;
+    sqlx::query!("update job set status = 'waiting', attempts = 0, due_at = now(), ended_at = null where id = $1", id)
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(Retry::Waiting)
 }
