@@ -1,0 +1,15 @@
+//! What a developer's machine runs beside the server: Postgres, a chain, the contracts on it.
+//!
+//! Everything comes from the npm packages pinned in `dev/` and lives under `.dev/`; nothing of this is used in
+//! production. The tests run the same services (`tests/it`).
+
+pub mod anvil;
+pub mod child;
+pub mod claim;
+pub mod contracts;
+pub mod identity;
+pub mod paths;
+pub mod postgres;
+pub mod rpc;
+#[cfg(test)]
+mod tests;
