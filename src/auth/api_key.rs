@@ -66,6 +66,7 @@ pub(super) fn digest(secret: &str) -> Digest {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 mod tests {
     use secrecy::ExposeSecret;
 

@@ -49,6 +49,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName, wrong: fn() -> Error) -
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 mod tests {
     use super::*;
 
