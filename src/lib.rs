@@ -3,6 +3,7 @@
 //! The house has four floors; code imports only from its own floor's neighbours and from the floors below
 //! (`docs/ARCHITECTURE.md`).
 
+pub mod auth;
 pub mod chain;
 pub mod config;
 pub mod db;
@@ -10,3 +11,4 @@ pub mod foundation;
 pub mod http;
 pub mod jobs;
 pub mod ledger;
+pub mod product;

@@ -176,6 +176,7 @@ fn json_response(status: StatusCode, body: Vec<u8>) -> Response {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 mod tests {
     use super::*;
 

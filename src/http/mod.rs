@@ -5,13 +5,26 @@
 
 pub mod dialect;
 pub mod idempotency;
+pub mod openapi;
+pub mod rate_limit;
 
+mod caller;
+mod client_address;
 mod database;
 mod error;
 mod extract;
 mod field;
+mod health;
 mod json;
+mod layers;
+mod page;
+mod server;
 
+pub use caller::CallerNote;
 pub use database::OnConstraint;
 pub use error::{Error, Result};
 pub use extract::{Path, Posted, Query};
+pub use health::{MetricsSource, ReadinessProbe};
+pub use layers::{HttpSettings, serve_layers};
+pub use page::page_bounds;
+pub use server::serve;

@@ -1,0 +1,84 @@
+//! Finding credentials in a request's headers. A header sent twice counts as wrong, whatever the values.
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName};
+
+use super::invalid_api_key;
+use crate::foundation::TenantId;
+use crate::http::{Error, Result};
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+const TENANT_ID: HeaderName = HeaderName::from_static("tenant-id");
+
+/// An API key, and the tenant that the caller claims to be when the pair of headers was used.
+pub struct KeyHeaders<'a> {
+    pub secret: &'a str,
+    pub claimed: Option<TenantId>,
+}
+
+/// `X-API-Key`, or `tenant-id` with `api-key`.
+pub fn api_key(headers: &HeaderMap) -> Result<KeyHeaders<'_>> {
+    if let Some(secret) = single(headers, &X_API_KEY, invalid_api_key)? {
+        return Ok(KeyHeaders { secret, claimed: None });
+    }
+    let secret = single(headers, &API_KEY, invalid_api_key)?.ok_or_else(|| {
+        Error::unauthorized("missing_api_key", "send the API key as X-API-Key, or tenant-id and api-key")
+    })?;
+    let tenant = single(headers, &TENANT_ID, invalid_api_key)?
+        .ok_or_else(|| Error::unauthorized("missing_tenant_id", "the header api-key goes with tenant-id"))?;
+    let claimed = tenant.parse().map_err(|_| invalid_api_key())?;
+    Ok(KeyHeaders { secret, claimed: Some(claimed) })
+}
+
+/// `Authorization: Bearer …` (RFC 6750 §2.1).
+pub fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let missing = || Error::unauthorized("missing_token", "send the token as Authorization: Bearer");
+    let value = single(headers, &AUTHORIZATION, super::jwt::invalid_token)?.ok_or_else(missing)?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName, wrong: fn() -> Error) -> Result<Option<&'a str>> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| wrong()),
+        (Some(_), Some(_)) => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    fn code<T>(result: Result<T>) -> String {
+        result.map(|_| "ok".to_owned()).unwrap_or_else(|error| error.code().to_owned())
+    }
+
+    #[test]
+    fn a_key_comes_in_one_header_or_in_two() {
+        let id = "01997777-0000-7000-8000-000000000000";
+        assert_eq!(code(api_key(&headers(&[("x-api-key", "k")]))), "ok");
+        assert_eq!(code(api_key(&headers(&[("api-key", "k"), ("tenant-id", id)]))), "ok");
+        assert_eq!(code(api_key(&headers(&[("api-key", "k")]))), "missing_tenant_id");
+        assert_eq!(code(api_key(&headers(&[("api-key", "k"), ("tenant-id", "acme")]))), "invalid_api_key");
+        assert_eq!(code(api_key(&headers(&[]))), "missing_api_key");
+        let mut twice = headers(&[("x-api-key", "k")]);
+        twice.append("x-api-key", "l".parse().unwrap());
+        assert_eq!(code(api_key(&twice)), "invalid_api_key");
+    }
+
+    #[test]
+    fn a_bearer_token_needs_its_scheme() {
+        assert_eq!(bearer(&headers(&[("authorization", "bearer abc")])).unwrap(), "abc");
+        for wrong in ["abc", "Basic abc", "Bearer"] {
+            assert_eq!(code(bearer(&headers(&[("authorization", wrong)]))), "missing_token", "{wrong}");
+        }
+    }
+}

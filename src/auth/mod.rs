@@ -1,0 +1,149 @@
+//! Who is calling.
+//!
+//! A handler takes the principal that it needs as an extractor ([`Tenant`], [`Dashboard`], [`Operator`],
+//! [`OperatorOrSuperAdmin`]); without good credentials it is never run.
+
+mod api_key;
+mod credentials;
+mod jwks;
+mod jwt;
+mod principal;
+mod store;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::future::Cache;
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use crate::db::Db;
+use crate::foundation::{Clock, Mode, TenantId};
+use crate::http::{Error, Result};
+
+pub use api_key::{ApiKey, Digest};
+pub use jwks::router;
+pub use jwt::{InvalidKey, Jwt, Refused};
+pub use principal::{Dashboard, Operator, OperatorOrSuperAdmin, Tenant};
+
+/// How long a key's owner is remembered: a revoked key dies within a second on every replica.
+const KEY_MEMORY: Duration = Duration::from_millis(500);
+
+/// Checks credentials. One value shared by all requests.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    jwt: Jwt,
+    operator: Option<Digest>,
+    owners: Cache<Digest, Owner>,
+    strangers: Cache<Digest, ()>,
+    tenants: Cache<TenantId, ()>,
+}
+
+/// Whose key it is, as read from the database at a moment.
+#[derive(Clone, Copy)]
+struct Owner {
+    tenant: TenantId,
+    mode: Mode,
+    key_id: Uuid,
+    read_at: Instant,
+}
+
+/// Why a key has no owner.
+enum NoOwner {
+    Unknown,
+    Failed(Error),
+}
+
+impl NoOwner {
+    /// The failure; `None` when the look-up went well and found nothing.
+    fn cause(&self) -> Option<Error> {
+        match self {
+            Self::Unknown => None,
+            Self::Failed(error) => Some(error.clone()),
+        }
+    }
+}
+
+impl Auth {
+    /// Checks API keys and tenants against `db`, bearer tokens with `jwt`, and operators by their token (none: no
+    /// operator is let in).
+    pub fn new(db: Db, clock: Clock, jwt: Jwt, operator_token: Option<&SecretString>) -> Self {
+        let operator = operator_token.map(|token| api_key::digest(token.expose_secret()));
+        let owners = Cache::builder().max_capacity(20_000).expire_after(SinceRead).build();
+        let strangers = Cache::builder().max_capacity(2_000).time_to_live(KEY_MEMORY).build();
+        let tenants = Cache::builder().max_capacity(20_000).time_to_live(Duration::from_secs(60)).build();
+        Self(Arc::new(Inner { db, clock, jwt, operator, owners, strangers, tenants }))
+    }
+
+    /// The signer and verifier of bearer tokens.
+    pub fn jwt(&self) -> &Jwt {
+        &self.0.jwt
+    }
+
+    /// Whose key this is; 401 when nobody's.
+    async fn owner_of(&self, secret: &str) -> Result<Owner> {
+        let Some(digest) = ApiKey::digest_of(secret) else { return Err(invalid_api_key()) };
+        if self.0.strangers.contains_key(&digest) {
+            return Err(invalid_api_key());
+        }
+        // Requests that ask for the same key at once share one look-up.
+        match self.0.owners.try_get_with(digest, self.look_up(digest)).await.map_err(|none| none.cause()) {
+            Ok(owner) => Ok(owner),
+            Err(Some(error)) => Err(error),
+            Err(None) => {
+                self.0.strangers.insert(digest, ()).await;
+                Err(invalid_api_key())
+            }
+        }
+    }
+
+    async fn look_up(&self, digest: Digest) -> std::result::Result<Owner, NoOwner> {
+        let read_at = Instant::now();
+        let found = store::find_key(&self.0.db, &digest).await.map_err(NoOwner::Failed)?;
+        let (tenant, key_id, mode) = found.ok_or(NoOwner::Unknown)?;
+        Ok(Owner { tenant, mode, key_id, read_at })
+    }
+
+    /// Whether a bearer token is the operators'; takes the same time whatever it is.
+    fn is_operator(&self, token: &str) -> bool {
+        let given = api_key::digest(token);
+        self.0.operator.is_some_and(|known| bool::from(known.ct_eq(&given)))
+    }
+
+    /// A dashboard's user by the token; 401 when it is not good or its tenant does not exist.
+    async fn dashboard_user(&self, token: &str) -> Result<Dashboard> {
+        let user = self.0.jwt.verify_dashboard(token, self.0.clock.now())?;
+        let exists = async {
+            match store::tenant_exists(&self.0.db, user.tenant).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(NoOwner::Unknown),
+                Err(error) => Err(NoOwner::Failed(error)),
+            }
+        };
+        match self.0.tenants.try_get_with(user.tenant, exists).await.map_err(|none| none.cause()) {
+            Ok(()) => Ok(user),
+            Err(None) => Err(jwt::invalid_token()),
+            Err(Some(error)) => Err(error),
+        }
+    }
+}
+
+/// Remembers an owner for [`KEY_MEMORY`] from the moment the database was asked, however long it took to answer.
+struct SinceRead;
+
+impl Expiry<Digest, Owner> for SinceRead {
+    fn expire_after_create(&self, _: &Digest, owner: &Owner, _: Instant) -> Option<Duration> {
+        Some(KEY_MEMORY.saturating_sub(owner.read_at.elapsed()))
+    }
+}
+
+#[track_caller]
+fn invalid_api_key() -> Error {
+    Error::unauthorized("invalid_api_key", "the API key is unknown or revoked")
+}

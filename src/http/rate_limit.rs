@@ -1,0 +1,175 @@
+//! Rate limits: by credentials, or by address where none have been proved.
+//!
+//! A request with credentials that were found good lately is counted against them; any other against the address that
+//! it comes from. So nobody gets a fresh allowance by inventing keys, and invented keys take no memory.
+
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use moka::future::Cache;
+use sha2::{Digest, Sha256};
+
+use super::client_address::client_address;
+use super::{CallerNote, Error};
+
+/// Requests that one caller may make.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// A second, in the long run.
+    pub per_second: NonZeroU32,
+    /// At once, after a rest.
+    pub burst: NonZeroU32,
+}
+
+/// The rates of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimits {
+    /// Of one API key or bearer token.
+    pub key: Rate,
+    /// Of one address, for requests without proved credentials.
+    pub address: Rate,
+}
+
+impl Default for RateLimits {
+    /// 500 a second, 1,000 at once.
+    fn default() -> Self {
+        let rate = Rate {
+            per_second: const { NonZeroU32::MIN.saturating_add(499) },
+            burst: const { NonZeroU32::MIN.saturating_add(999) },
+        };
+        Self { key: rate, address: rate }
+    }
+}
+
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+const CREDENTIALS: [HeaderName; 3] =
+    [HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key"), AUTHORIZATION];
+
+/// Counting so many requests before what has rested is forgotten.
+const SWEEP_EVERY: u32 = 4096;
+/// Beyond so many addresses at once the rest share one allowance.
+const MOST_ADDRESSES: usize = 100_000;
+
+type Fingerprint = [u8; 32];
+
+/// The state of the limits, of one process.
+#[derive(Clone)]
+pub struct RateLimit(Arc<Inner>);
+
+struct Inner {
+    keys: Allowance<Fingerprint>,
+    addresses: Allowance<IpAddr>,
+    proved: Cache<Fingerprint, ()>,
+    trusted_proxies: usize,
+    counted: AtomicU32,
+}
+
+impl RateLimit {
+    /// Limits by these rates; see [`client_address`] for `trusted_proxies`.
+    pub fn new(rates: RateLimits, trusted_proxies: usize) -> Self {
+        Self(Arc::new(Inner {
+            keys: Allowance::new(rates.key),
+            addresses: Allowance::new(rates.address),
+            proved: Cache::builder().max_capacity(50_000).time_to_idle(Duration::from_secs(600)).build(),
+            trusted_proxies,
+            counted: AtomicU32::new(0),
+        }))
+    }
+
+    fn count(&self, proved: Option<Fingerprint>, request: &Request) -> Count {
+        if self.0.counted.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+            self.0.keys.limiter.retain_recent();
+            self.0.addresses.limiter.retain_recent();
+        }
+        let Some(key) = proved else {
+            let is_crowded = self.0.addresses.limiter.len() >= MOST_ADDRESSES;
+            let address = client_address(request, self.0.trusted_proxies);
+            return self.0.addresses.count(if is_crowded { IpAddr::V4(Ipv4Addr::BROADCAST) } else { address });
+        };
+        self.0.keys.count(key)
+    }
+}
+
+/// Middleware: 429 to those who are too fast, `RateLimit-*` to everybody. Health and metrics are not counted.
+pub async fn limit(State(limits): State<RateLimit>, request: Request, next: Next) -> Response {
+    if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
+        return next.run(request).await;
+    }
+    let credentials = fingerprint(request.headers());
+    let proved = match credentials {
+        Some(key) if limits.0.proved.get(&key).await.is_some() => Some(key),
+        _ => None,
+    };
+    let count = limits.count(proved, &request);
+    if let Err(wait) = count.remaining {
+        return count.tell(Error::too_many_requests(wait).into_response());
+    }
+    let note = request.extensions().get::<CallerNote>().cloned();
+    let response = next.run(request).await;
+    if let (Some(key), None, Some(_)) = (credentials, proved, note.and_then(|note| note.kind())) {
+        limits.0.proved.insert(key, ()).await;
+    }
+    count.tell(response)
+}
+
+/// What credentials a request carries, good or not.
+fn fingerprint(headers: &HeaderMap) -> Option<Fingerprint> {
+    let sent = CREDENTIALS.iter().find_map(|name| headers.get(name))?;
+    Some(Sha256::digest(sent).into())
+}
+
+/// What each of many callers may do.
+struct Allowance<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInformationMiddleware>,
+    quota: Quota,
+}
+
+impl<K: Hash + Eq + Clone> Allowance<K> {
+    fn new(rate: Rate) -> Self {
+        let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
+        Self { limiter: RateLimiter::dashmap(quota).with_middleware(), quota }
+    }
+
+    fn count(&self, key: K) -> Count {
+        let remaining = match self.limiter.check_key(&key) {
+            Ok(state) => Ok(state.remaining_burst_capacity()),
+            Err(refused) => Err(refused.wait_time_from(self.limiter.clock().now())),
+        };
+        Count { quota: self.quota, remaining }
+    }
+}
+
+/// A request that was counted: how many more may follow at once, or how long to wait.
+struct Count {
+    quota: Quota,
+    remaining: Result<u32, Duration>,
+}
+
+impl Count {
+    /// Writes the count into a response (draft-ietf-httpapi-ratelimit-headers-03).
+    fn tell(self, mut response: Response) -> Response {
+        let burst = self.quota.burst_size().get();
+        let remaining = self.remaining.unwrap_or(0);
+        let rest = self.quota.replenish_interval() * burst.saturating_sub(remaining);
+        let headers = response.headers_mut();
+        headers.insert(LIMIT, HeaderValue::from(burst));
+        headers.insert(REMAINING, HeaderValue::from(remaining));
+        headers.insert(RESET, HeaderValue::from(rest.as_secs() + u64::from(rest.subsec_nanos() > 0)));
+        response
+    }
+}

@@ -1,0 +1,39 @@
+//! Floor 3: the product. One folder a feature, each a vertical slice of routes, rules and SQL.
+
+pub mod api_keys;
+pub mod ops;
+
+use axum::extract::FromRef;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::auth::{self, Auth};
+use crate::db::Db;
+use crate::foundation::{BlindIndexer, Clock, Tokens};
+use crate::http::idempotency::AnswerSeal;
+use ops::{Health, TenantKeys};
+
+/// What handlers work with. Cheap to clone: every part is a handle.
+#[derive(Clone, FromRef)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// Checks credentials; principals' extractors use it.
+    pub auth: Auth,
+    /// The time.
+    pub clock: Clock,
+    /// The configured tokens.
+    pub tokens: Tokens,
+    /// Makes blind indexes and wallet salts of phone numbers.
+    pub blind_indexer: BlindIndexer,
+    /// Opens tenants' keys.
+    pub keys: TenantKeys,
+    /// Seals the answers kept for repeated requests.
+    pub answers: AnswerSeal,
+    /// Readiness probes and metrics.
+    pub health: Health,
+}
+
+/// Every route, with its documentation.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(api_keys::router()).merge(ops::router()).merge(auth::router())
+}

@@ -1,0 +1,27 @@
+//! Operations: whether the server is well, and the tenants it serves.
+
+mod health;
+mod metrics;
+mod routes;
+mod store;
+mod tenant;
+mod version;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+
+pub use health::Health;
+pub use metrics::install_recorder;
+pub use tenant::{TenantKeys, TenantRecord, Tenants};
+
+/// The routes of operators.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(version::version))
+        .routes(routes!(routes::create_tenant, routes::list_tenants))
+}
