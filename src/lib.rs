@@ -10,4 +10,6 @@ pub mod db;
 pub mod dev;
 pub mod foundation;
 pub mod http;
+pub mod jobs;
+pub mod ledger;
 pub mod product;
