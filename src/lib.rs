@@ -7,6 +7,7 @@ pub mod auth;
 pub mod chain;
 pub mod config;
 pub mod db;
+pub mod dev;
 pub mod foundation;
 pub mod http;
 pub mod jobs;

@@ -161,7 +161,7 @@ impl Error {
             StatusCode::FORBIDDEN => ("forbidden", "these credentials do not allow this"),
             StatusCode::NOT_FOUND => ("not_found", "there is nothing at this path"),
             StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this path does not know this method"),
-            StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "the body is larger than 1 MiB"),
+            StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "the body is too large"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 ("unsupported_media_type", "the content type must be application/json")
             }

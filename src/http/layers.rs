@@ -168,3 +168,6 @@ async fn bound(State(limit): State<Duration>, request: Request, next: Next) -> R
     let answer = tokio::time::timeout(limit, next.run(request)).await;
     answer.unwrap_or_else(|_| Error::timeout().into_response())
 }
+
+#[cfg(test)]
+mod tests;

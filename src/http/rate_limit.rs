@@ -43,13 +43,18 @@ pub struct RateLimits {
     pub address: Rate,
 }
 
+impl Rate {
+    /// So many a second and so many at once; nobody can be let in at a rate of nothing: 0 counts as 1.
+    pub fn new(per_second: u32, burst: u32) -> Self {
+        let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
+    }
+}
+
 impl Default for RateLimits {
-    /// 500 a second, 1,000 at once.
+    /// 200 a second, 400 at once.
     fn default() -> Self {
-        let rate = Rate {
-            per_second: const { NonZeroU32::MIN.saturating_add(499) },
-            burst: const { NonZeroU32::MIN.saturating_add(999) },
-        };
+        let rate = Rate::new(200, 400);
         Self { key: rate, address: rate }
     }
 }

@@ -27,6 +27,8 @@ pub struct App {
     pub clock: Clock,
     /// The configured tokens.
     pub tokens: Tokens,
+    /// The chain engine.
+    pub chain: Chain,
     /// Makes blind indexes and wallet salts of phone numbers.
     pub blind_indexer: BlindIndexer,
     /// Opens tenants' keys.
@@ -35,6 +37,8 @@ pub struct App {
     pub chain: Chain,
     /// Seals the answers kept for repeated requests.
     pub answers: AnswerSeal,
+    /// The chain.
+    pub chain: Chain,
     /// Readiness probes and metrics.
     pub health: Health,
 }
