@@ -76,6 +76,7 @@ impl fmt::Display for Failure {
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = JobStatus)]
 pub enum Status {
     /// It will run when it is due.
     Waiting,
@@ -105,12 +106,14 @@ impl Status {
 
 /// A job as operators see it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Job)]
 pub struct Listed {
     /// Its id.
     pub id: Uuid,
     /// What kind of work.
     pub kind: String,
     /// What it was asked to do.
+    #[schema(value_type = Object)]
     pub payload: serde_json::Value,
     /// Where it stands.
     pub status: Status,

@@ -1,7 +1,10 @@
 //! Floor 3: the product. One folder a feature, each a vertical slice of routes, rules and SQL.
 
 pub mod api_keys;
+pub mod funding;
 pub mod ops;
+pub mod treasury;
+pub mod users;
 
 use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
@@ -30,6 +33,8 @@ pub struct App {
     pub blind_indexer: BlindIndexer,
     /// Opens tenants' keys.
     pub keys: TenantKeys,
+    /// The chain: wallets' addresses, balances, the treasury.
+    pub chain: Chain,
     /// Seals the answers kept for repeated requests.
     pub answers: AnswerSeal,
     /// Readiness probes and metrics.
@@ -38,5 +43,11 @@ pub struct App {
 
 /// Every route, with its documentation.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(api_keys::router()).merge(ops::router()).merge(auth::router())
+    OpenApiRouter::new()
+        .merge(users::router())
+        .merge(funding::router())
+        .merge(treasury::router())
+        .merge(api_keys::router())
+        .merge(ops::router())
+        .merge(auth::router())
 }

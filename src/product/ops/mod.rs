@@ -1,6 +1,7 @@
 //! Operations: whether the server is well, and the tenants it serves.
 
 mod health;
+mod jobs;
 mod metrics;
 mod routes;
 mod store;
@@ -23,5 +24,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(health::readyz))
         .routes(routes!(metrics::metrics))
         .routes(routes!(version::version))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::retry))
         .routes(routes!(routes::create_tenant, routes::list_tenants))
 }

@@ -1,0 +1,198 @@
+//! Deposits: what is asked for, what is decided, and where one stands.
+
+use std::collections::HashMap;
+
+use alloy::primitives::Address;
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{DepositId, reconciliation, store};
+use crate::chain::{self, NewOperation};
+use crate::db::TenantTx;
+use crate::foundation::{Amount, Mode, TenantId, Token};
+use crate::http::{Error, Result};
+use crate::ledger::{self, AccountKind, Outcome, Posting};
+
+/// The name under which the chain and the ledger know deposits.
+pub(super) const KIND: &str = "deposit";
+
+/// Where a deposit stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = DepositStatus)]
+pub enum Status {
+    /// Its money is reserved and it waits for its turn.
+    Queued,
+    /// It is on its way to the chain.
+    Submitted,
+    /// The customer's wallet has it, for good.
+    Settled,
+    /// Nothing moved; the money is available again.
+    Failed,
+    /// A test key's deposit: nothing was to move.
+    SandboxSimulated,
+}
+
+impl Status {
+    const ALL: [Self; 5] = [Self::Queued, Self::Submitted, Self::Settled, Self::Failed, Self::SandboxSimulated];
+
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "QUEUED",
+            Self::Submitted => "SUBMITTED",
+            Self::Settled => "SETTLED",
+            Self::Failed => "FAILED",
+            Self::SandboxSimulated => "SANDBOX_SIMULATED",
+        }
+    }
+
+    /// The status of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// The status with which a deposit of a mode begins.
+    pub const fn first(mode: Mode) -> Self {
+        match mode {
+            Mode::Live => Self::Queued,
+            Mode::Test => Self::SandboxSimulated,
+        }
+    }
+}
+
+/// A deposit that somebody asks for.
+#[derive(Clone, Debug)]
+pub struct NewDeposit {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Live or test.
+    pub mode: Mode,
+    /// Its id, a fresh UUIDv7, which its transfer and its operation bear as well.
+    pub id: Uuid,
+    /// The tenant's own name for it.
+    pub deposit_id: DepositId,
+    /// Who receives.
+    pub customer: Uuid,
+    /// The wallet that receives.
+    pub wallet: Address,
+    /// What is paid.
+    pub token: Token,
+    /// How much, in the token's base units.
+    pub amount: Amount,
+    /// What the customer paid in local money, for the records.
+    pub local_fiat_amount: Decimal,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What became of a wish for a deposit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It will happen.
+    Accepted,
+    /// The treasury does not have that much available.
+    Insufficient,
+    /// A deposit of this name exists, and stands there.
+    Duplicate(Status),
+}
+
+/// A tenant's deposits.
+pub struct Deposits;
+
+impl Deposits {
+    /// Decides any number of live deposits of the transaction's tenants, each on its own, and stores those that are
+    /// accepted with their reservations and chain operations. Tokens leave from `treasury`.
+    pub async fn request(tx: &mut TenantTx, treasury: Address, wanted: &[NewDeposit]) -> Result<Vec<Decision>> {
+        let postings: Vec<Posting> = wanted.iter().map(reservation).collect();
+        let outcomes = ledger::reserve(tx, &postings).await.map_err(Error::internal)?;
+        let accepted: Vec<&NewDeposit> = wanted
+            .iter()
+            .zip(&outcomes)
+            .filter_map(|(deposit, outcome)| (*outcome == Outcome::Accepted).then_some(deposit))
+            .collect();
+        if !accepted.is_empty() {
+            let operations: Vec<NewOperation> = accepted.iter().map(|deposit| operation(treasury, deposit)).collect();
+            chain::enqueue(tx, &operations).await?;
+            store::insert(tx, &accepted).await?;
+        }
+        let repeated = wanted.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Duplicate);
+        let statuses = statuses(tx, repeated.map(|(deposit, _)| deposit)).await?;
+        let decide = |(deposit, outcome): (&NewDeposit, Outcome)| match outcome {
+            Outcome::Accepted => Ok(Decision::Accepted),
+            Outcome::Insufficient => Ok(Decision::Insufficient),
+            Outcome::Duplicate => duplicate(&statuses, deposit),
+        };
+        wanted.iter().zip(outcomes).map(decide).collect()
+    }
+
+    /// Stores any number of test keys' deposits of the transaction's tenants; nothing else happens.
+    pub async fn simulate(tx: &mut TenantTx, wanted: &[NewDeposit]) -> Result<Vec<Decision>> {
+        // In one order whoever stores, because each waits for the others' equal names.
+        let mut in_order: Vec<&NewDeposit> = wanted.iter().collect();
+        in_order.sort_by_key(|deposit| (deposit.tenant, deposit.deposit_id.as_str()));
+        let stored = store::insert_unless_known(tx, &in_order).await?;
+        let repeated = wanted.iter().filter(|deposit| !stored.contains(&deposit.id));
+        let statuses = statuses(tx, repeated).await?;
+        let decide = |deposit: &NewDeposit| match stored.contains(&deposit.id) {
+            true => Ok(Decision::Accepted),
+            false => duplicate(&statuses, deposit),
+        };
+        wanted.iter().map(decide).collect()
+    }
+
+    /// The sum of a customer's simulated deposits of a token, in base units.
+    pub async fn simulated_total(tx: &mut TenantTx, customer: Uuid, token: &str) -> Result<Amount> {
+        Ok(store::simulated_total(tx, customer, token).await?)
+    }
+
+    /// Where the deposits of the transaction's tenants and the ledger's transfers contradict each other, in words.
+    pub async fn contradictions(tx: &mut TenantTx) -> Result<Vec<String>> {
+        Ok(reconciliation::contradictions(tx).await?)
+    }
+}
+
+fn reservation(deposit: &NewDeposit) -> Posting {
+    Posting {
+        tenant: deposit.tenant,
+        id: deposit.id,
+        debit: AccountKind::Treasury,
+        credit: AccountKind::Customers,
+        token: deposit.token.symbol.to_string(),
+        amount: deposit.amount,
+        reason: KIND,
+        reference: format!("{KIND}:{}", deposit.deposit_id),
+    }
+}
+
+fn operation(treasury: Address, deposit: &NewDeposit) -> NewOperation {
+    NewOperation {
+        tenant: deposit.tenant,
+        id: deposit.id,
+        kind: KIND,
+        reference: deposit.deposit_id.to_string(),
+        account: treasury,
+        token: deposit.token.contract,
+        recipient: deposit.wallet,
+        amount: deposit.amount,
+    }
+}
+
+type Statuses = HashMap<(TenantId, String), Status>;
+
+async fn statuses<'a>(tx: &mut TenantTx, deposits: impl Iterator<Item = &'a NewDeposit>) -> Result<Statuses> {
+    let deposits: Vec<&NewDeposit> = deposits.collect();
+    if deposits.is_empty() {
+        return Ok(Statuses::new());
+    }
+    Ok(store::statuses(tx, &deposits).await?)
+}
+
+fn duplicate(statuses: &Statuses, deposit: &NewDeposit) -> Result<Decision> {
+    let status = statuses.get(&(deposit.tenant, deposit.deposit_id.to_string()));
+    let status = status.ok_or_else(|| Error::internal("a transfer of a deposit exists without the deposit"))?;
+    Ok(Decision::Duplicate(*status))
+}

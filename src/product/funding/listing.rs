@@ -1,0 +1,154 @@
+//! `/v1/dashboard/deposits`
+
+use alloy::primitives::{Address, B256};
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::deposit::Status;
+use super::store::{self, Filter, Row};
+use crate::auth::Dashboard;
+use crate::db::{Page, PageRequest};
+use crate::foundation::{Mode, Tokens};
+use crate::http::openapi::{CaasError, CaasErrors};
+use crate::http::{Error, Path, Query, Result, page_bounds};
+use crate::product::App;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Wanted {
+    /// Only deposits that stand there.
+    status: Option<Status>,
+    /// Only deposits made at this time or later (RFC 3339).
+    from: Option<DateTime<Utc>>,
+    /// Only deposits made before this time (RFC 3339).
+    to: Option<DateTime<Utc>>,
+    /// `live` when absent.
+    mode: Option<Mode>,
+    /// At most this many, 1 to 100 (20 when absent).
+    limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OfMode {
+    /// `live` when absent.
+    mode: Option<Mode>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Deposit {
+    #[schema(example = "dep_001_20240601")]
+    deposit_id: String,
+    status: Status,
+    #[schema(example = "USDC")]
+    target_token: String,
+    /// What the wallet receives.
+    #[schema(example = "19.620000")]
+    stablecoin_amount: String,
+    /// What the customer paid in local money.
+    #[schema(example = "11000.00")]
+    local_fiat_amount: String,
+    /// The wallet that receives.
+    wallet_address: String,
+    /// The customer, as `/v1/users/provision` named them.
+    blind_index: String,
+    /// The transaction that carried it.
+    tx_hash: Option<String>,
+    /// The block of that transaction.
+    block_number: Option<i64>,
+    /// Why it failed.
+    failure_reason: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DepositWithHistory {
+    #[serde(flatten)]
+    deposit: Deposit,
+    /// Where it stood, and since when; oldest first.
+    history: Vec<DepositStep>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DepositStep {
+    status: Status,
+    at: DateTime<Utc>,
+}
+
+/// Lists deposits, newest first.
+#[utoipa::path(get, path = "/v1/dashboard/deposits", tag = "Deposits", security(("bearer" = [])),
+    params(Wanted),
+    responses((status = 200, description = "A page of deposits", body = Page<Deposit>), CaasErrors))]
+pub async fn list(
+    caller: Dashboard,
+    State(app): State<App>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Page<Deposit>>> {
+    let Wanted { status, from, to, mode, limit, cursor } = wanted;
+    let (limit, after) = page_bounds(&PageRequest { limit, cursor })?;
+    let filter = Filter { mode: mode.unwrap_or_default(), status, from, to };
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    let rows = store::list(&mut tx, &filter, after.map(|cursor| cursor.0), limit).await?;
+    tx.commit().await?;
+    let page = Page::of(rows, limit, |row| row.id);
+    let data = page.data.into_iter().map(|row| describe(&app.tokens, row)).collect::<Result<_>>()?;
+    Ok(Json(Page { data, next_cursor: page.next_cursor }))
+}
+
+/// One deposit, with all that happened to it.
+#[utoipa::path(get, path = "/v1/dashboard/deposits/{deposit_id}", tag = "Deposits", security(("bearer" = [])),
+    params(("deposit_id" = String, Path, example = "dep_001_20240601"), OfMode),
+    responses(
+        (status = 200, description = "The deposit", body = DepositWithHistory),
+        (status = 404, description = "There is no such deposit", body = CaasError),
+        CaasErrors))]
+pub async fn show(
+    caller: Dashboard,
+    State(app): State<App>,
+    Path(deposit_id): Path<String>,
+    Query(OfMode { mode }): Query<OfMode>,
+) -> Result<Json<DepositWithHistory>> {
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    let row = store::find(&mut tx, mode.unwrap_or_default(), &deposit_id).await?;
+    tx.commit().await?;
+    let row = row.ok_or_else(|| Error::not_found("deposit_not_found", "there is no such deposit"))?;
+    let history = history(&row)?;
+    Ok(Json(DepositWithHistory { deposit: describe(&app.tokens, row)?, history }))
+}
+
+fn history(row: &Row) -> Result<Vec<DepositStep>> {
+    let status = store::read_status(&row.status)?;
+    let first = match status {
+        Status::SandboxSimulated => Status::SandboxSimulated,
+        Status::Queued | Status::Submitted | Status::Settled | Status::Failed => Status::Queued,
+    };
+    let mut history = vec![DepositStep { status: first, at: row.created_at }];
+    history.extend(row.submitted_at.map(|at| DepositStep { status: Status::Submitted, at }));
+    history.extend(row.ended_at.map(|at| DepositStep { status, at }));
+    Ok(history)
+}
+
+fn describe(tokens: &Tokens, row: Row) -> Result<Deposit> {
+    let unknown = || Error::internal(format!("the token {} of a deposit is not configured", row.token));
+    let token = tokens.by_symbol(&row.token).ok_or_else(unknown)?;
+    let wallet = Address::try_from(row.wallet.as_slice()).map_err(Error::internal)?;
+    let tx_hash = row.tx_hash.as_deref().map(B256::try_from).transpose().map_err(Error::internal)?;
+    Ok(Deposit {
+        deposit_id: row.deposit_id,
+        status: store::read_status(&row.status)?,
+        stablecoin_amount: token.format(row.amount),
+        target_token: row.token,
+        local_fiat_amount: row.local_fiat_amount.to_string(),
+        wallet_address: wallet.to_checksum(None),
+        blind_index: row.blind_index,
+        tx_hash: tx_hash.map(|hash| hash.to_string()),
+        block_number: row.block_number,
+        failure_reason: row.failure,
+        created_at: row.created_at,
+    })
+}

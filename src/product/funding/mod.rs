@@ -1,0 +1,32 @@
+//! Funding: stablecoin from the treasury to a customer's wallet (`spec/caas-users.md`, on-ramp).
+//!
+//! ```text
+//! QUEUED ──▶ SUBMITTED ──▶ SETTLED    the reservation is posted
+//!    └───────────┴───────▶ FAILED     the reservation is voided: the money is available again
+//! SANDBOX_SIMULATED                   of a test key: neither ledger nor chain is touched
+//! ```
+//!
+//! A deposit, the ledger's transfer that reserves its money and the chain operation that moves it are committed
+//! together and share one id. What became of the operation comes back through [`worker`].
+
+mod deposit;
+mod deposit_id;
+mod listing;
+mod reconciliation;
+mod request;
+mod routes;
+mod store;
+pub mod worker;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+
+pub use deposit::{Decision, Deposits, NewDeposit, Status};
+pub use deposit_id::{DepositId, InvalidDepositId};
+
+/// The routes of funding.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(routes::fund)).routes(routes!(listing::list)).routes(routes!(listing::show))
+}

@@ -1,0 +1,105 @@
+//! Customers known by their phone number, each with a wallet.
+
+use alloy::primitives::Address;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::store;
+use crate::chain::wallet::WalletFactory;
+use crate::db::TenantTx;
+use crate::foundation::{BlindIndex, BlindIndexer, DataKey, Mode, Phone};
+use crate::http::{Error, Result};
+use crate::product::ops::TenantKeys;
+
+/// A customer and the wallet that is theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customer {
+    /// The customer's id.
+    pub id: Uuid,
+    /// The primary wallet.
+    pub wallet: Address,
+    /// When the wallet was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What [`Directory::provision`] found or made.
+#[derive(Clone, Debug)]
+pub enum Provisioned {
+    /// The phone number was new.
+    Created(Customer),
+    /// The phone number had a wallet already.
+    AlreadyExists(Customer),
+}
+
+/// A tenant's customers of one mode, by phone number.
+#[derive(Clone)]
+pub struct Directory {
+    indexer: BlindIndexer,
+    mode: Mode,
+}
+
+impl Directory {
+    /// The customers of a mode.
+    pub fn new(indexer: BlindIndexer, mode: Mode) -> Self {
+        Self { indexer, mode }
+    }
+
+    /// The reference by which this phone number's customer of the transaction's tenant is known outside.
+    pub fn blind_index(&self, tx: &TenantTx, phone: &Phone) -> BlindIndex {
+        self.indexer.phone(tx.tenant(), self.mode, phone)
+    }
+
+    /// The customer of the transaction's tenant with this phone number.
+    pub async fn find(&self, tx: &mut TenantTx, phone: &Phone) -> Result<Option<Customer>> {
+        let index = self.blind_index(tx, phone);
+        Ok(store::find(tx, self.mode, &index).await?)
+    }
+
+    /// 404: the phone number has no wallet.
+    #[track_caller]
+    pub fn not_provisioned() -> Error {
+        Error::not_found(
+            "wallet_not_provisioned",
+            "no wallet is provisioned for this phone number; call /v1/users/provision first",
+        )
+    }
+
+    /// Makes the customer and the wallet unless they exist. However many do so at once, one makes them.
+    pub(super) async fn provision(
+        &self,
+        tx: &mut TenantTx,
+        keys: &TenantKeys,
+        factory: WalletFactory,
+        phone: &Phone,
+        now: DateTime<Utc>,
+    ) -> Result<Provisioned> {
+        if let Some(customer) = self.find(tx, phone).await? {
+            return Ok(Provisioned::AlreadyExists(customer));
+        }
+        let tenant = tx.tenant();
+        let id = Uuid::now_v7();
+        let data_key = DataKey::generate()?;
+        let wrapped_key = keys.of(tx).await?.wrap(&format!("data key of customer {tenant} {id}"), &data_key)?;
+        let phone_sealed = data_key.seal(&format!("phone of customer {tenant} {id}"), phone.e164().as_bytes())?;
+        let salt = self.indexer.wallet_salt(tenant, self.mode, phone);
+        let new = store::NewCustomer {
+            id,
+            mode: self.mode,
+            blind_index: self.blind_index(tx, phone),
+            phone_sealed,
+            wrapped_key,
+            wallet: factory.address(salt),
+            salt,
+            owner: factory.owner(),
+            created_at: now,
+        };
+        match store::insert(tx, &new).await? {
+            Some(customer) => Ok(Provisioned::Created(customer)),
+            // Somebody else was faster, and has committed.
+            None => match self.find(tx, phone).await? {
+                Some(customer) => Ok(Provisioned::AlreadyExists(customer)),
+                None => Err(Error::internal("a customer is there and cannot be found")),
+            },
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Users: a wallet from a phone number (`spec/caas-users.md`).
+//!
+//! ```text
+//! (unknown phone) ──provision──▶ customer with a smart wallet
+//! ```
+//!
+//! The wallet's address is computed, not asked for: it exists before anything is on chain. A phone number is stored as
+//! a blind index, for look-up, and sealed under the customer's own data key. Customers of test keys are others than
+//! those of live keys, with other wallets.
+
+mod balance;
+mod customer;
+mod routes;
+mod store;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+
+pub use customer::{Customer, Directory};
+
+/// The routes of users.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(routes::provision)).routes(routes!(routes::balance))
+}
