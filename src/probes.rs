@@ -74,9 +74,15 @@ pub struct LedgerGauges(pub Db);
 impl MetricsSource for LedgerGauges {
     async fn refresh(&self) -> anyhow::Result<()> {
         for total in ledger::totals(&self.0).await? {
-            let labels = [("kind", total.kind), ("token", total.token)];
-            metrics::gauge!("diolkos_ledger_available", &labels).set(total.available);
-            metrics::gauge!("diolkos_ledger_reserved", &labels).set(total.reserved);
+            for (side, amount) in [
+                ("posted_debits", total.posted_debits),
+                ("pending_debits", total.pending_debits),
+                ("posted_credits", total.posted_credits),
+            ] {
+                let labels = [("kind", total.kind.to_string()), ("token", total.token.clone()), ("side", side.to_owned())];
+                // A gauge is a float by Prometheus' definition; nothing is reckoned with it.
+                metrics::gauge!("diolkos_ledger_base_units", &labels).set(amount.base_units() as f64);
+            }
         }
         Ok(())
     }

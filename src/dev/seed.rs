@@ -6,15 +6,15 @@ use alloy::primitives::U256;
 use anyhow::{Context, Result};
 use secrecy::ExposeSecret;
 
-use super::contracts::{self, Contracts};
+use super::contracts;
 use super::credentials::TenantCredentials;
 use super::keys::DevelopmentKeys;
 use crate::db::TenantTx;
-use crate::foundation::{Mode, TenantId};
+use crate::foundation::{Mode, TenantId, Token};
 use crate::product::App;
 use crate::product::api_keys::ApiKeys;
 use crate::product::ops::Tenants;
-use crate::product::treasury::{NewTopup, Topups};
+use crate::product::treasury::{ConfirmedBy, NewTopup, Requested, Treasury};
 
 /// How long a dashboard token of a development server is good for; each start makes new ones.
 pub(super) const TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -29,7 +29,7 @@ const TRIAL_TOKENS: u64 = 10_000;
 const LANE_COINS: u64 = 10_000;
 
 /// Gives the treasury tokens and the lane native coin, when they have none.
-pub async fn chain(app: &App, keys: &DevelopmentKeys, contracts: &Contracts, rpc_url: &str) -> Result<()> {
+pub async fn chain(app: &App, keys: &DevelopmentKeys, rpc_url: &str) -> Result<()> {
     let ten = U256::from(10);
     contracts::give_native(rpc_url, keys.lane()?, U256::from(LANE_COINS) * ten.pow(U256::from(18))).await?;
     for token in app.tokens.iter() {
@@ -76,7 +76,7 @@ async fn tenant(app: &App, namespace: &str, name: &str, funded: bool) -> Result<
     tx.commit().await?;
     if funded {
         for token in app.tokens.iter() {
-            top_up(app, tenant.id, &token.symbol).await?;
+            top_up(app, tenant.id, token).await?;
         }
     }
     let namespace = tenant.namespace;
@@ -89,16 +89,19 @@ async fn key(tx: &mut TenantTx, app: &App, mode: Mode) -> Result<String> {
     Ok(secret.expose_secret().to_owned())
 }
 
-/// 10,000 tokens by the top-up that a tenant asks for and an operator confirms.
-async fn top_up(app: &App, tenant: TenantId, symbol: &str) -> Result<()> {
+/// 10,000 tokens by the top-up that a tenant reports and an operator confirms.
+async fn top_up(app: &App, tenant: TenantId, token: &Token) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.tenant(tenant).begin().await?;
     let new = NewTopup {
-        amount: "10000".to_owned(),
-        token: symbol.to_owned(),
-        reference: format!("development-{symbol}"),
+        token: token.symbol.to_string(),
+        amount: token.parse("10000").context("the first top-up")?,
+        reference: format!("development-{}", token.symbol),
         note: Some("the development server's first balance".to_owned()),
     };
-    Topups::seed(app, tenant, &new, "development").await.context("the first top-up")?;
-    Ok(())
+    let (Requested::New(topup) | Requested::Duplicate(topup)) = Treasury::request(&mut tx, new, now).await?;
+    Treasury::confirm(&mut tx, topup.id, &ConfirmedBy::Operator, now).await?;
+    Ok(tx.commit().await?)
 }
 
 fn dashboard_token(app: &App, tenant: TenantId) -> Result<String> {
