@@ -1,0 +1,179 @@
+//! A whole server with a database, a treasury and a lane of its own, in this process.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use alloy::primitives::Address;
+use alloy::rpc::types::Filter;
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::SolEvent;
+use diolkos::app::Server;
+use diolkos::auth::Jwt;
+use diolkos::chain::Rpc;
+use diolkos::chain::contracts::IERC20::Transfer;
+use diolkos::config::{Config, Environment};
+use diolkos::foundation::Clock;
+use diolkos::product::App;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use sqlx::{Connection, PgConnection};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::actor::Actor;
+use super::db_proxy::DbProxy;
+use super::rpc_proxy::RpcProxy;
+use super::services::{Services, services};
+use super::tenant::TestTenant;
+
+/// Variables of a server's configuration.
+pub type Variables = BTreeMap<&'static str, String>;
+
+/// The server of one test.
+pub struct TestApp {
+    pub services: &'static Services,
+    pub database: String,
+    pub variables: Variables,
+    pub rpc_proxy: RpcProxy,
+    pub db_proxy: DbProxy,
+    pub base_url: String,
+    /// The server's own parts, for looking inside.
+    pub app: App,
+    running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+}
+
+fn jwt_private_key() -> String {
+    static KEY: OnceLock<String> = OnceLock::new();
+    KEY.get_or_init(|| Jwt::generate_pem().unwrap().expose_secret().to_owned()).clone()
+}
+
+fn hex_key() -> String {
+    hex::encode(PrivateKeySigner::random().to_bytes())
+}
+
+impl TestApp {
+    /// A server that runs, with everything as a test likes it.
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same, with some variables of the configuration changed.
+    pub async fn with(change: impl FnOnce(&mut Variables)) -> Self {
+        let services = services();
+        let database = services.database().await;
+        let rpc_proxy = RpcProxy::start(&services.rpc_url).await;
+        let db_proxy = DbProxy::start(services.socket()).await;
+        let mut variables = variables(services, &database, &rpc_proxy, &db_proxy);
+        change(&mut variables);
+        let (treasury, lane) = (address(&variables["TREASURY_KEY"]), address(&variables["LANE_KEYS"]));
+        services.fund(treasury, lane).await;
+        let (app, base_url, running) = start(&variables).await;
+        Self { services, database, variables, rpc_proxy, db_proxy, base_url, app, running: Some(running) }
+    }
+
+    /// Ends the server in order and starts another one on the same database.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        let (app, base_url, running) = start(&self.variables).await;
+        (self.app, self.base_url, self.running) = (app, base_url, Some(running));
+    }
+
+    /// Ends the server in order.
+    pub async fn stop(&mut self) {
+        let (stop, task) = self.running.take().unwrap();
+        stop.cancel();
+        task.await.unwrap().unwrap();
+    }
+
+    /// Nobody: no credentials.
+    pub fn nobody(&self) -> Actor {
+        Actor::new(&self.base_url, &[])
+    }
+
+    /// The operator.
+    pub fn operator(&self) -> Actor {
+        Actor::bearer(&self.base_url, &self.variables["OPERATOR_TOKEN"])
+    }
+
+    /// A new tenant `<name>.ul` with a live and a test key, without a balance.
+    pub async fn tenant(&self, name: &str) -> TestTenant {
+        let answer = self.operator().post("/admin/tenants", json!({"namespace": format!("{name}.ul"), "name": name})).await;
+        assert_eq!(answer.status, 201, "{answer}");
+        TestTenant::new(self, answer.json["id"].as_str().unwrap().parse().unwrap()).await
+    }
+
+    /// A superuser's connection to the test's database.
+    pub async fn sql(&self) -> PgConnection {
+        PgConnection::connect(&self.services.superuser_url(&self.database)).await.unwrap()
+    }
+
+    /// The chain, around the proxy.
+    pub fn rpc(&self) -> Rpc {
+        Rpc::new(&[self.services.rpc_url.parse().unwrap()], Duration::from_secs(10))
+    }
+
+    /// Amounts of all USDC transfers from the treasury to an account, in base units.
+    pub async fn transfers_to(&self, account: Address) -> Vec<u64> {
+        let filter = Filter::new()
+            .address(self.services.contracts.usdc)
+            .event_signature(Transfer::SIGNATURE_HASH)
+            .topic1(self.app.chain.treasury().into_word())
+            .topic2(account.into_word())
+            .from_block(0);
+        let logs = self.rpc().logs(&filter).await.unwrap();
+        logs.iter().map(|log| u64::from_str_radix(&hex::encode(&log.data().data)[48..], 16).unwrap()).collect()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some((stop, _)) = &self.running {
+            stop.cancel();
+        }
+    }
+}
+
+/// The configuration of a test's server, which another process can use as well.
+fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) -> Variables {
+    let contracts = &services.contracts;
+    BTreeMap::from([
+        ("DATABASE_URL", format!("postgres://diolkos_server@127.0.0.1:{}/{database}", db.port)),
+        ("DATABASE_CONNECTIONS", "10".to_owned()),
+        ("RPC_URLS", rpc.url.clone()),
+        ("RPC_TIMEOUT_MS", "1500".to_owned()),
+        ("CHAIN_ID", "137".to_owned()),
+        ("TOKENS", format!("USDC:{}:6,USDT:{}:6", contracts.usdc, contracts.usdt)),
+        ("MASTER_KEY", hex_key()),
+        ("JWT_PRIVATE_KEY", jwt_private_key()),
+        ("OPERATOR_TOKEN", hex_key()),
+        ("TREASURY_KEY", hex_key()),
+        ("TREASURY_IMPLEMENTATION", contracts.account_implementation_7702.to_string()),
+        ("LANE_KEYS", hex_key()),
+        ("WALLET_OWNER_KEY", hex_key()),
+        ("CONFIRMATIONS", "1".to_owned()),
+        ("REPLACE_AFTER_BLOCKS", "4".to_owned()),
+        ("MIN_TIP_GWEI", "1".to_owned()),
+        ("ENGINE_POLL_MS", "40".to_owned()),
+        ("LANE_LEASE_SECONDS", "2".to_owned()),
+        ("RATE_LIMIT_PER_SECOND", "100000".to_owned()),
+        ("RATE_LIMIT_BURST", "100000".to_owned()),
+    ])
+}
+
+fn address(key: &str) -> Address {
+    key.parse::<PrivateKeySigner>().unwrap().address()
+}
+
+type Running = (CancellationToken, JoinHandle<anyhow::Result<()>>);
+
+async fn start(variables: &Variables) -> (App, String, Running) {
+    let config = Config::read(&Environment::new(&|name| variables.get(name).cloned())).unwrap();
+    let server = Server::build(config, Clock::default()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let (app, stop) = (server.app.clone(), CancellationToken::new());
+    let task = tokio::spawn(server.run(Some(listener), stop.clone()));
+    (app, base_url, (stop, task))
+}
