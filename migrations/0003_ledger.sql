@@ -20,6 +20,8 @@ create table ledger_account (
         kind <> 'treasury' or posted_credits - posted_debits - pending_debits >= 0)
 ) with (fillfactor = 50);
 call diolkos_scope_to_tenant('ledger_account');
+call diolkos_open_to_engine('ledger_account');
+grant select on ledger_account to diolkos_engine;
 grant select, insert on ledger_account to diolkos_server;
 grant update (pending_debits, posted_debits, pending_credits, posted_credits) on ledger_account to diolkos_server;
 

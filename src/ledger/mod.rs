@@ -24,11 +24,13 @@
 mod account;
 mod ending;
 mod posting;
+mod totals;
 mod verify;
 
 pub use account::{AccountKind, Balance, UnknownAccountKind, balance, balances, open_accounts};
 pub use ending::{End, Ended, end};
 pub use posting::{Outcome, Posting, post, reserve};
+pub use totals::{Total, totals};
 pub use verify::{Discrepancy, verify};
 
 /// Why the ledger could not do what it was asked; nothing of the call has happened once the transaction is rolled back.

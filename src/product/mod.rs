@@ -14,6 +14,7 @@ use crate::chain::Chain;
 use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock, Tokens};
 use crate::http::idempotency::AnswerSeal;
+use crate::jobs::Jobs;
 use ops::{Health, TenantKeys};
 
 /// What handlers work with. Cheap to clone: every part is a handle.
@@ -33,8 +34,6 @@ pub struct App {
     pub blind_indexer: BlindIndexer,
     /// Opens tenants' keys.
     pub keys: TenantKeys,
-    /// The chain: wallets' addresses, balances, the treasury.
-    pub chain: Chain,
     /// Seals the answers kept for repeated requests.
     pub answers: AnswerSeal,
     /// Readiness probes and metrics.
@@ -50,4 +49,9 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(api_keys::router())
         .merge(ops::router())
         .merge(auth::router())
+}
+
+/// What is done in the background, in every process that has the worker's role.
+pub fn jobs(app: &App) -> Jobs {
+    treasury::Audit::register(Jobs::new(app.db.clone()), &app.db)
 }

@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use super::deposit::{KIND, Status};
 use super::store;
-use crate::chain::{self, Chain, News, OperationState};
+use crate::chain::{self, News, OperationState};
 use crate::db::Db;
 use crate::foundation::TenantId;
 use crate::ledger::{self, End, Ended};
+use crate::product::App;
 
 /// Operations handled in one transaction at most.
 const BATCH: i64 = 500;
@@ -38,10 +39,10 @@ enum Error {
 }
 
 /// Runs until told to stop.
-pub async fn run(db: Db, chain: Chain, shutdown: CancellationToken) {
+pub async fn run(app: App, shutdown: CancellationToken) {
     let mut failures = 0_u32;
     loop {
-        let pause = match round(&db).await {
+        let pause = match round(&app.db).await {
             Ok(true) => Duration::ZERO,
             Ok(false) => {
                 failures = 0;
@@ -57,7 +58,7 @@ pub async fn run(db: Db, chain: Chain, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
-            () = chain.news_arrived(), if failures == 0 => {}
+            () = app.chain.news_arrived(), if failures == 0 => {}
         }
     }
 }

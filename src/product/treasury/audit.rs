@@ -17,6 +17,7 @@ use crate::jobs::{Failure, Job, Jobs};
 use crate::ledger;
 use crate::product::App;
 use crate::product::funding::Deposits;
+use crate::product::ops::Tenants;
 
 const DAILY: Duration = Duration::from_secs(24 * 3600);
 
@@ -44,10 +45,10 @@ impl Audit {
 
     /// What is wrong with any tenant's books, and how many tenants there are.
     pub async fn all(db: &Db) -> Result<(usize, Vec<Finding>)> {
-        let tenants = store::tenants(db).await?;
+        let tenants = Tenants::all(db).await?;
         let mut findings = Vec::new();
         for tenant in &tenants {
-            findings.extend(Self::tenant(db, *tenant).await?);
+            findings.extend(Self::tenant(db, tenant.id).await?);
         }
         Ok((tenants.len(), findings))
     }
@@ -108,10 +109,10 @@ async fn verify(db: Db, job: VerifyLedger) -> std::result::Result<(), Failure> {
 }
 
 async fn verify_every(db: Db) -> std::result::Result<(), Failure> {
-    let tenants = store::tenants(&db).await?;
+    let tenants = Tenants::all(&db).await?;
     let mut tx = db.engine().await?;
     for tenant in tenants {
-        Jobs::enqueue(&mut tx, &VerifyLedger { tenant }).await?;
+        Jobs::enqueue(&mut tx, &VerifyLedger { tenant: tenant.id }).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -151,7 +152,9 @@ pub async fn verify_ledger(
 ) -> Result<Json<Verification>> {
     let (tenants, discrepancies) = match wanted.tenant {
         None => Audit::all(&app.db).await?,
-        Some(tenant) if store::tenants(&app.db).await?.contains(&tenant) => (1, Audit::tenant(&app.db, tenant).await?),
+        Some(tenant) if Tenants::all(&app.db).await?.iter().any(|known| known.id == tenant) => {
+            (1, Audit::tenant(&app.db, tenant).await?)
+        }
         Some(_) => return Err(Error::not_found("tenant_not_found", "there is no such tenant")),
     };
     Ok(Json(Verification { ok: discrepancies.is_empty(), tenants, discrepancies }))

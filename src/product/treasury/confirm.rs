@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::routes::ListedTopup;
-use super::topup::{ConfirmedBy, Treasury};
+use super::topup::Topups;
 use crate::auth::OperatorOrSuperAdmin;
 use crate::foundation::Mode;
 use crate::http::idempotency::Once;
@@ -30,18 +30,18 @@ pub async fn confirm(
     once: Once,
 ) -> Result<Response> {
     let unknown = || Error::not_found("topup_not_found", "there is no such top-up");
-    let id = Treasury::read_id(&id).ok_or_else(unknown)?;
+    let id = Topups::read_id(&id).ok_or_else(unknown)?;
     let (tenant, by) = match caller {
         OperatorOrSuperAdmin::Operator => {
-            (Treasury::owner(&app.db, id).await?.ok_or_else(unknown)?, ConfirmedBy::Operator)
+            (Topups::owner(&app.db, id).await?.ok_or_else(unknown)?, "operator".to_owned())
         }
-        OperatorOrSuperAdmin::SuperAdmin(user) => (user.tenant, ConfirmedBy::SuperAdmin(user.subject)),
+        OperatorOrSuperAdmin::SuperAdmin(user) => (user.tenant, format!("user:{}", user.subject)),
     };
     let mut tx = app.db.tenant(tenant).begin().await?;
     if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
-    let topup = Treasury::confirm(&mut tx, id, &by, app.clock.now()).await?.ok_or_else(unknown)?;
+    let topup = Topups::confirm(&mut tx, id, &by, app.clock.now()).await?.ok_or_else(unknown)?;
     let answer = ListedTopup::of(&app.tokens, topup)?;
     once.commit(tx, StatusCode::OK, &answer).await
 }

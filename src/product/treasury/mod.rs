@@ -4,11 +4,12 @@
 //! (money arrives at the bank) ──topup──▶ PENDING ──confirm──▶ CONFIRMED    the ledger credits the treasury, once
 //! ```
 //!
-//! Each confirmation has the tenant's books verified, and so does each day ([`audit`]).
+//! Each confirmation has the tenant's books verified, and so does each day ([`Audit`]).
 
-pub mod audit;
+mod audit;
 mod balance;
 mod confirm;
+mod report;
 mod routes;
 mod store;
 mod topup;
@@ -18,7 +19,9 @@ use utoipa_axum::routes;
 
 use super::App;
 
-pub use topup::{ConfirmedBy, NewTopup, Requested, Status, Topup, Treasury};
+pub use audit::{Audit, Finding};
+pub use report::{NewTopup, Report};
+pub use topup::{Requested, Status, Topup, Topups};
 
 /// The routes of the treasury.
 pub fn router() -> OpenApiRouter<App> {

@@ -7,34 +7,16 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use validator::Validate;
 
+use super::report::NewTopup;
 use super::store;
-use super::topup::{NewTopup, Requested, Status, Topup, Treasury};
+use super::topup::{Requested, Status, Topup, Topups};
 use crate::auth::Dashboard;
 use crate::db::{Page, PageRequest};
 use crate::foundation::{Mode, Tokens};
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Error, Posted, Query, Result, page_bounds};
 use crate::product::App;
-
-#[derive(Deserialize, Validate, ToSchema)]
-pub struct ReportedTopup {
-    /// How much has been paid in, a plain decimal with at most the token's fraction digits.
-    #[schema(example = "10000.00")]
-    amount: String,
-    /// `USDC` or `USDT`.
-    #[schema(example = "USDC")]
-    token: String,
-    /// Settlement id, bank reference or transaction hash. One top-up each.
-    #[validate(length(min = 1, max = 200))]
-    #[schema(example = "SETTLEMENT-2026-06-25", min_length = 1, max_length = 200)]
-    reference: String,
-    /// Whatever you want to remember.
-    #[validate(length(max = 1000))]
-    #[schema(max_length = 1000)]
-    note: Option<String>,
-}
 
 #[derive(Serialize, ToSchema)]
 pub struct AcceptedTopup {
@@ -47,18 +29,18 @@ pub struct AcceptedTopup {
 
 /// Reports money that you have paid in. It is credited when it has been confirmed.
 #[utoipa::path(post, path = "/v1/dashboard/treasury/topup", tag = "Treasury", security(("bearer" = [])),
-    request_body = ReportedTopup,
+    request_body = NewTopup,
     responses(
         (status = 202, description = "Recorded; it waits for confirmation", body = AcceptedTopup),
         (status = 403, description = "The token does not permit waas", body = CaasError),
         CaasErrors, CaasPostErrors))]
-pub async fn request(caller: Dashboard, State(app): State<App>, posted: Posted<ReportedTopup>) -> Result<Response> {
-    let new = read(&app.tokens, &posted.body)?;
+pub async fn request(caller: Dashboard, State(app): State<App>, posted: Posted<NewTopup>) -> Result<Response> {
+    let report = posted.body.read(&app.tokens)?;
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
-    match Treasury::request(&mut tx, new, app.clock.now()).await? {
+    match Topups::request(&mut tx, report, app.clock.now()).await? {
         Requested::New(topup) => {
             let answer = AcceptedTopup {
                 topup_id: topup.public_id(),
@@ -73,17 +55,6 @@ pub async fn request(caller: Dashboard, State(app): State<App>, posted: Posted<R
                 .with("status", topup.status))
         }
     }
-}
-
-fn read(tokens: &Tokens, body: &ReportedTopup) -> Result<NewTopup> {
-    let token = tokens.by_symbol(&body.token);
-    let token = token.ok_or_else(|| Error::invalid_field("token", "is not a token of this server"))?;
-    let amount = token.parse(&body.amount).map_err(|why| Error::invalid_field("amount", why))?;
-    let reference = body.reference.trim();
-    if reference.is_empty() || reference.chars().any(char::is_control) {
-        return Err(Error::invalid_field("reference", "must have visible characters and no control characters"));
-    }
-    Ok(NewTopup { token: token.symbol.to_string(), amount, reference: reference.to_owned(), note: body.note.clone() })
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::topup::{Status, Topup};
-use crate::db::{self, Db, EngineTx, Error, TenantTx};
+use crate::db::{self, EngineTx, Error, TenantTx};
 use crate::foundation::{Amount, TenantId};
 
 struct Row {
@@ -141,12 +141,4 @@ pub async fn contradictions(tx: &mut TenantTx) -> db::Result<Vec<Contradiction>>
     )
     .fetch_all(&mut **tx)
     .await
-}
-
-/// Every tenant.
-pub async fn tenants(db: &Db) -> db::Result<Vec<TenantId>> {
-    let mut tx = db.engine().await?;
-    let ids = sqlx::query_scalar!("select tenant_id from tenant order by tenant_id").fetch_all(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(ids.into_iter().map(TenantId).collect())
 }

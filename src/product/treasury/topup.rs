@@ -6,12 +6,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::audit::VerifyLedger;
+use super::report::{NewTopup, Report};
 use super::store;
 use crate::db::{Db, TenantTx};
 use crate::foundation::{Amount, PublicId, TenantId};
 use crate::http::{Error, Result};
 use crate::jobs::Jobs;
 use crate::ledger::{self, AccountKind, Outcome, Posting};
+use crate::product::App;
 
 /// The ledger's reason for a top-up's transfer.
 pub(super) const REASON: &str = "topup";
@@ -41,19 +43,6 @@ impl Status {
     pub(super) fn from_word(word: &str) -> Option<Self> {
         [Self::Pending, Self::Confirmed].into_iter().find(|status| status.as_str() == word)
     }
-}
-
-/// Money that a tenant says it has paid in.
-#[derive(Clone, Debug)]
-pub struct NewTopup {
-    /// The token that is to be credited, by its symbol.
-    pub token: String,
-    /// How much, in the token's base units.
-    pub amount: Amount,
-    /// Settlement id, bank reference or transaction hash; unique among the tenant's top-ups.
-    pub reference: String,
-    /// Whatever the tenant wants to remember.
-    pub note: Option<String>,
 }
 
 /// A top-up.
@@ -93,27 +82,18 @@ pub enum Requested {
     Duplicate(Topup),
 }
 
-/// Who says that the money has arrived.
-#[derive(Clone, Debug)]
-pub enum ConfirmedBy {
-    /// An operator, or the server itself while it sets up a development database.
-    Operator,
-    /// A super admin of the tenant, by the token's subject.
-    SuperAdmin(String),
-}
+/// A tenant's top-ups.
+pub struct Topups;
 
-/// A tenant's treasury.
-pub struct Treasury;
-
-impl Treasury {
+impl Topups {
     /// Notes that the transaction's tenant has paid money in. Nothing is credited until it is confirmed.
-    pub async fn request(tx: &mut TenantTx, new: NewTopup, now: DateTime<Utc>) -> Result<Requested> {
+    pub async fn request(tx: &mut TenantTx, report: Report, now: DateTime<Utc>) -> Result<Requested> {
         let topup = Topup {
             id: Uuid::now_v7(),
-            token: new.token,
-            amount: new.amount,
-            reference: new.reference,
-            note: new.note,
+            token: report.token,
+            amount: report.amount,
+            reference: report.reference,
+            note: report.note,
             status: Status::Pending,
             created_at: now.trunc_subsecs(6),
             confirmed_at: None,
@@ -127,14 +107,10 @@ impl Treasury {
     }
 
     /// Credits a top-up of the transaction's tenant, once however often and by however many it is asked at once; has
-    /// the books verified. `None` when the tenant has no such top-up.
-    pub async fn confirm(tx: &mut TenantTx, id: Uuid, by: &ConfirmedBy, now: DateTime<Utc>) -> Result<Option<Topup>> {
-        let by = match by {
-            ConfirmedBy::Operator => "operator".to_owned(),
-            ConfirmedBy::SuperAdmin(subject) => format!("user:{subject}"),
-        };
+    /// the books verified. `by` is kept: who says that the money has arrived. `None` when the tenant has no such top-up.
+    pub async fn confirm(tx: &mut TenantTx, id: Uuid, by: &str, now: DateTime<Utc>) -> Result<Option<Topup>> {
         // Whoever comes at the same time waits for this row and then finds it confirmed.
-        let Some(topup) = store::confirm(tx, id, &by, now).await? else {
+        let Some(topup) = store::confirm(tx, id, by, now).await? else {
             return Ok(store::find(tx, id).await?);
         };
         let tenant = tx.tenant();
@@ -154,6 +130,17 @@ impl Treasury {
         }
         Jobs::enqueue(tx, &VerifyLedger { tenant }).await?;
         Ok(Some(topup))
+    }
+
+    /// Reports and confirms at once, for setting a server up; does nothing for a reference that is credited already.
+    pub async fn seed(app: &App, tenant: TenantId, new: &NewTopup, by: &str) -> Result<Topup> {
+        let report = new.read(&app.tokens)?;
+        let now = app.clock.now();
+        let mut tx = app.db.tenant(tenant).begin().await?;
+        let (Requested::New(topup) | Requested::Duplicate(topup)) = Self::request(&mut tx, report, now).await?;
+        let confirmed = Self::confirm(&mut tx, topup.id, by, now).await?;
+        tx.commit().await?;
+        confirmed.ok_or_else(|| Error::internal("a top-up that was just stored cannot be found"))
     }
 
     /// Whose top-up this is.
