@@ -69,7 +69,7 @@ impl Server {
             }
             let (app, stop) = (self.app.clone(), workers_stop.clone());
             workers.spawn(async move {
-                funding::worker::run(app.db, app.chain, stop).await;
+                funding::worker::run(app, stop).await;
                 Ok(())
             });
             let (jobs, stop) = (product::jobs(&self.app), workers_stop.clone());

@@ -73,15 +73,17 @@ pub struct LedgerGauges(pub Db);
 #[async_trait]
 impl MetricsSource for LedgerGauges {
     async fn refresh(&self) -> anyhow::Result<()> {
-        for total in ledger::totals(&self.0).await? {
-            for (side, amount) in [
-                ("posted_debits", total.posted_debits),
-                ("pending_debits", total.pending_debits),
-                ("posted_credits", total.posted_credits),
+        for ledger::Total { kind, token, balance } in ledger::totals(&self.0).await? {
+            for (side, state, sum) in [
+                ("debit", "pending", balance.pending_debits),
+                ("debit", "posted", balance.posted_debits),
+                ("credit", "pending", balance.pending_credits),
+                ("credit", "posted", balance.posted_credits),
             ] {
-                let labels = [("kind", total.kind.to_string()), ("token", total.token.clone()), ("side", side.to_owned())];
+                let kind = kind.to_string();
+                let labels = [("kind", kind), ("token", token.clone()), ("side", side.into()), ("state", state.into())];
                 // A gauge is a float by Prometheus' definition; nothing is reckoned with it.
-                metrics::gauge!("diolkos_ledger_base_units", &labels).set(amount.base_units() as f64);
+                metrics::gauge!("diolkos_ledger_base_units", &labels).set(sum.base_units() as f64);
             }
         }
         Ok(())

@@ -10,11 +10,11 @@ use super::contracts;
 use super::credentials::TenantCredentials;
 use super::keys::DevelopmentKeys;
 use crate::db::TenantTx;
-use crate::foundation::{Mode, TenantId, Token};
+use crate::foundation::{Mode, TenantId};
 use crate::product::App;
 use crate::product::api_keys::ApiKeys;
 use crate::product::ops::Tenants;
-use crate::product::treasury::{ConfirmedBy, NewTopup, Requested, Treasury};
+use crate::product::treasury::{NewTopup, Topups};
 
 /// How long a dashboard token of a development server is good for; each start makes new ones.
 pub(super) const TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -76,7 +76,7 @@ async fn tenant(app: &App, namespace: &str, name: &str, funded: bool) -> Result<
     tx.commit().await?;
     if funded {
         for token in app.tokens.iter() {
-            top_up(app, tenant.id, token).await?;
+            top_up(app, tenant.id, &token.symbol).await?;
         }
     }
     let namespace = tenant.namespace;
@@ -90,18 +90,15 @@ async fn key(tx: &mut TenantTx, app: &App, mode: Mode) -> Result<String> {
 }
 
 /// 10,000 tokens by the top-up that a tenant reports and an operator confirms.
-async fn top_up(app: &App, tenant: TenantId, token: &Token) -> Result<()> {
-    let now = app.clock.now();
-    let mut tx = app.db.tenant(tenant).begin().await?;
+async fn top_up(app: &App, tenant: TenantId, symbol: &str) -> Result<()> {
     let new = NewTopup {
-        token: token.symbol.to_string(),
-        amount: token.parse("10000").context("the first top-up")?,
-        reference: format!("development-{}", token.symbol),
+        amount: "10000".to_owned(),
+        token: symbol.to_owned(),
+        reference: format!("development-{symbol}"),
         note: Some("the development server's first balance".to_owned()),
     };
-    let (Requested::New(topup) | Requested::Duplicate(topup)) = Treasury::request(&mut tx, new, now).await?;
-    Treasury::confirm(&mut tx, topup.id, &ConfirmedBy::Operator, now).await?;
-    Ok(tx.commit().await?)
+    Topups::seed(app, tenant, &new, "operator").await.context("the first top-up")?;
+    Ok(())
 }
 
 fn dashboard_token(app: &App, tenant: TenantId) -> Result<String> {
