@@ -85,7 +85,7 @@ struct Inner {
 }
 
 impl RateLimit {
-    /// Limits by these rates; see [`client_address`] for `trusted_proxies`.
+    /// Limits by these rates; `trusted_proxies` stand in front and append to `X-Forwarded-For`.
     pub fn new(rates: RateLimits, trusted_proxies: usize) -> Self {
         Self(Arc::new(Inner {
             keys: Allowance::new(rates.key),
