@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use alloy::primitives::{Address, address};
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result, bail};
+use axum::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
@@ -53,11 +55,13 @@ pub struct Config {
     /// The chain engine.
     pub chain: ChainSettings,
     /// Requests a second that one caller may make.
-    pub rate_limit_per_second: u32,
+    pub rate_limit_per_second: NonZeroU32,
     /// Requests that one caller may make at once.
-    pub rate_limit_burst: u32,
+    pub rate_limit_burst: NonZeroU32,
+    /// Proxies in front that append to `X-Forwarded-For`.
+    pub trusted_proxies: usize,
     /// Origins that browsers may call from; none by default.
-    pub cors_origins: Vec<String>,
+    pub cors_origins: Vec<HeaderValue>,
 }
 
 /// Variables by name. The process's environment in production; a map in tests.
@@ -126,9 +130,10 @@ impl Config {
             operator_token: operator_token(env)?,
             tokens: Tokens::new(tokens),
             chain: chain(env)?,
-            rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "200")?,
-            rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "400")?,
-            cors_origins: env.list("CORS_ORIGINS"),
+            rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,
+            rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "1000")?,
+            trusted_proxies: env.parsed("TRUSTED_PROXIES", "0")?,
+            cors_origins: cors_origins(env)?,
         })
     }
 }
@@ -155,6 +160,11 @@ fn operator_token(env: &Environment<'_>) -> Result<SecretString> {
         bail!("OPERATOR_TOKEN is shorter than 32 characters");
     }
     Ok(token)
+}
+
+fn cors_origins(env: &Environment<'_>) -> Result<Vec<HeaderValue>> {
+    let origin = |text: &String| HeaderValue::from_str(text).with_context(|| format!("CORS_ORIGINS: {text:?}"));
+    env.list("CORS_ORIGINS").iter().map(origin).collect()
 }
 
 fn roles(env: &Environment<'_>) -> Result<BTreeSet<Role>> {
@@ -187,6 +197,7 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
     let default_implementation = SIMPLE_7702_ACCOUNT.to_string();
     Ok(ChainSettings {
         rpc_urls,
+        rpc_time_limit: Duration::from_millis(env.parsed("RPC_TIMEOUT_MS", "8000")?),
         chain_id: env.parsed("CHAIN_ID", "137")?,
         treasury: Arc::new(treasury),
         treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,
@@ -202,4 +213,17 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
         poll: Duration::from_millis(env.parsed("ENGINE_POLL_MS", "500")?),
         lease: Duration::from_secs(env.parsed("LANE_LEASE_SECONDS", "10")?),
     })
+}
+
+/// The password that `DATABASE_URL` gives the server's role, if it has one.
+pub fn server_password(env: &Environment<'_>) -> Option<SecretString> {
+    let url = env.secret("DATABASE_URL").ok()?;
+    let url = Url::parse(url.expose_secret()).ok()?;
+    let password = percent_encoding::percent_decode_str(url.password()?).decode_utf8().ok()?;
+    Some(password.into_owned().into())
+}
+
+/// The key and the issuer of tokens alone, for the command line.
+pub fn jwt(env: &Environment<'_>) -> Result<(SecretString, String)> {
+    Ok((env.secret("JWT_PRIVATE_KEY")?, env.parsed("JWT_ISSUER", "diolkos")?))
 }

@@ -89,6 +89,12 @@ struct Claims<T> {
     own: T,
 }
 
+#[derive(Serialize)]
+struct OrchestrationClaims {
+    business_id: TenantId,
+    scope: &'static str,
+}
+
 #[derive(Deserialize, Serialize)]
 struct DashboardClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +144,17 @@ impl Jwt {
     ) -> Result<SecretString, Refused> {
         let permissions = permissions.iter().map(ToString::to_string).collect();
         self.issue(subject, ttl, now, DashboardClaims { business_id: Some(tenant), org_id: None, permissions })
+    }
+
+    /// A token for an orchestration client of a tenant, good for `ttl` from `now`.
+    pub fn issue_orchestration(
+        &self,
+        tenant: TenantId,
+        subject: &str,
+        ttl: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<SecretString, Refused> {
+        self.issue(subject, ttl, now, OrchestrationClaims { business_id: tenant, scope: "orchestration" })
     }
 
     fn issue(

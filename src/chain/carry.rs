@@ -148,7 +148,10 @@ impl Engine {
         let refusal = match self.chain.rpc().send_raw(&bundle.raw).await {
             Ok(_) => {
                 FailPoint::AfterBroadcast.reached();
-                store::mark_sent(self.chain.db(), bundle.hash, head.number).await?;
+                for waited in store::mark_sent(self.chain.db(), bundle.hash, head.number).await? {
+                    metrics::histogram!("diolkos_chain_stage_seconds", "stage" => "submitted").record(waited);
+                }
+                self.chain.announce();
                 FailPoint::AfterSent.reached();
                 store::set_note(self.chain.db(), bundle.lane, None).await?;
                 return Ok(());

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloy::eips::BlockNumberOrTag;
 use alloy::signers::Signer;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -114,12 +115,15 @@ impl Engine {
             self.acted = None;
             return Err(Unheld::Fenced.into());
         };
-        let head = self.chain.rpc().head().await?;
+        let mut head = self.chain.rpc().head().await?;
         if self.acted != Some(head) {
+            // The nonce is read before the block up to which is scanned: what it has passed lies in scanned blocks.
+            let passed = self.chain.rpc().nonce(lease.lane, BlockNumberOrTag::Latest).await?;
+            head = self.chain.rpc().head().await?;
             self.prepare(&mut lease, &head).await?;
             self.scan(&head).await?;
             self.settle(&lease, &head).await?;
-            self.follow_nonce(&mut lease, &head).await?;
+            self.follow_nonce(&mut lease, passed, &head).await?;
             self.maintain(&mut lease, &head).await?;
             self.acted = Some(head);
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::consensus::Transaction;
 use alloy::consensus::TxEnvelope;
-use alloy::eips::{BlockNumberOrTag, Decodable2718};
+use alloy::eips::Decodable2718;
 
 use super::engine::{Engine, Result};
 use super::rpc::Head;
@@ -12,10 +12,9 @@ use super::store::{self, Bundle, Lease, Purpose};
 use super::transaction::Draft;
 
 impl Engine {
-    /// Compares the lane's nonce with the chain's at this block, and closes gaps.
-    pub(super) async fn follow_nonce(&self, lease: &mut Lease, head: &Head) -> Result<()> {
+    /// Compares the lane's nonce with the chain's (`passed`: its transactions in blocks), and closes gaps.
+    pub(super) async fn follow_nonce(&self, lease: &mut Lease, passed: u64, head: &Head) -> Result<()> {
         let lane = self.lane.address();
-        let passed = self.chain.rpc().nonce(lane, BlockNumberOrTag::Number(head.number)).await?;
         let db = self.chain.db();
         let mut tx = db.engine().await?;
         store::confirm(&mut tx, lease).await?;

@@ -62,7 +62,7 @@ struct Inner {
 impl Chain {
     /// A handle; nothing is asked of the chain yet.
     pub fn new(db: Db, settings: ChainSettings) -> Self {
-        let rpc = Rpc::new(&settings.rpc_urls);
+        let rpc = Rpc::new(&settings.rpc_urls, settings.rpc_time_limit);
         Self(Arc::new(Inner { db, rpc, settings, news: Notify::new() }))
     }
 

@@ -17,9 +17,6 @@ use url::Url;
 use super::contracts::IERC20;
 use super::rpc_error::{Refusal, RpcError};
 
-/// How long one endpoint may take over one call.
-const TIME_LIMIT: Duration = Duration::from_secs(8);
-
 type Result<T> = std::result::Result<T, RpcError>;
 
 /// A block's number, hash and base fee.
@@ -41,13 +38,14 @@ pub struct Head {
 pub struct Rpc {
     endpoints: Arc<[RpcClient]>,
     preferred: Arc<AtomicUsize>,
+    time_limit: Duration,
 }
 
 impl Rpc {
-    /// Calls over these endpoints, the first preferred.
-    pub fn new(urls: &[Url]) -> Self {
+    /// Calls over these endpoints, the first preferred; each may take `time_limit` over one call.
+    pub fn new(urls: &[Url], time_limit: Duration) -> Self {
         let endpoints = urls.iter().cloned().map(RpcClient::new_http).collect();
-        Self { endpoints, preferred: Arc::default() }
+        Self { endpoints, preferred: Arc::default(), time_limit }
     }
 
     async fn call<P: RpcSend + Clone, R: RpcRecv>(&self, method: &'static str, params: P) -> Result<R> {
@@ -56,7 +54,7 @@ impl Rpc {
         let mut last = RpcError::Unavailable("no endpoint is configured".into());
         for index in (0..count).map(|n| (first + n) % count) {
             let request = self.endpoints[index].request::<P, R>(method, params.clone());
-            let error = match tokio::time::timeout(TIME_LIMIT, request).await {
+            let error = match tokio::time::timeout(self.time_limit, request).await {
                 Ok(Ok(answer)) => {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(answer);

@@ -17,6 +17,8 @@ pub type SharedSigner = Arc<dyn Signer + Send + Sync>;
 pub struct ChainSettings {
     /// JSON-RPC endpoints, the preferred one first.
     pub rpc_urls: Vec<Url>,
+    /// How long an endpoint may take over one call.
+    pub rpc_time_limit: Duration,
     /// EIP-155 id that every endpoint must serve.
     pub chain_id: u64,
     /// Signs the treasury's user operations and its delegation.

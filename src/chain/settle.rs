@@ -84,9 +84,12 @@ impl Engine {
                 Vec::new()
             }
         };
-        store::end_operations(&mut tx, tx_hash, user_op.block_number, &endings).await?;
+        let taken = store::end_operations(&mut tx, tx_hash, user_op.block_number, &endings).await?;
         tx.commit().await?;
         FailPoint::AfterEnded.reached();
+        for seconds in taken {
+            metrics::histogram!("diolkos_chain_stage_seconds", "stage" => "final").record(seconds);
+        }
         for ending in &endings {
             metrics::counter!("diolkos_chain_operations_total", "state" => ending.state).increment(1);
             if ending.state == "review" {

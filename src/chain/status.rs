@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Chain;
 use super::engine::EngineError;
 use super::store;
-use crate::db::{self, Db};
+use crate::db;
 
 /// A lane as the database and the chain know it.
 #[derive(Clone, Debug)]
@@ -66,8 +66,8 @@ pub async fn lanes(chain: &Chain) -> Result<Vec<LaneStatus>, EngineError> {
 }
 
 /// What is not final, over all tenants.
-pub async fn backlog(db: &Db) -> db::Result<Backlog> {
-    let mut tx = db.engine().await?;
+pub async fn backlog(chain: &Chain) -> db::Result<Backlog> {
+    let mut tx = chain.db().engine().await?;
     let row = sqlx::query!(
         r#"select count(*) filter (where state = 'waiting') as "waiting!",
                   count(*) filter (where state = 'submitted') as "submitted!",
@@ -78,4 +78,9 @@ pub async fn backlog(db: &Db) -> db::Result<Backlog> {
     .fetch_one(&mut *tx)
     .await?;
     Ok(Backlog { waiting: row.waiting, submitted: row.submitted, review: row.review, oldest: row.oldest })
+}
+
+/// How many lanes some process holds.
+pub async fn held_lanes(chain: &Chain) -> db::Result<usize> {
+    Ok(store::lanes(chain.db()).await?.iter().filter(|lane| lane.holder.is_some()).count())
 }

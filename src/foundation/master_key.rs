@@ -33,6 +33,11 @@ impl MasterKey {
 
     /// The key that wraps tenants' keys.
     pub fn wrapping_key(&self) -> DataKey {
-        DataKey::from_bytes(self.derive("wrap tenant keys"))
+        self.data_key("wrap tenant keys")
+    }
+
+    /// A key that seals data for one use, named by its label.
+    pub fn data_key(&self, label: &str) -> DataKey {
+        DataKey::from_bytes(self.derive(label))
     }
 }

@@ -32,6 +32,8 @@ pub struct App {
     pub keys: TenantKeys,
     /// Seals the answers kept for repeated requests.
     pub answers: AnswerSeal,
+    /// The chain.
+    pub chain: Chain,
     /// Readiness probes and metrics.
     pub health: Health,
 }

@@ -1,1 +1,7 @@
-fn main() {}
+//! The integration tests: one binary, one module a feature, one harness.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(missing_docs, reason = "tests document themselves")]
+
+mod chain;
+mod chain_faults;
+mod harness;

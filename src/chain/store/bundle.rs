@@ -123,7 +123,9 @@ pub async fn alive(db: &Db, lane: Address) -> db::Result<Vec<Bundle>> {
 }
 
 /// Notes that a node took the bundle, and that the operations in it are on their way.
-pub async fn mark_sent(db: &Db, bundle: B256, block: u64) -> db::Result<()> {
+///
+/// Returns how many seconds each of these operations had waited.
+pub async fn mark_sent(db: &Db, bundle: B256, block: u64) -> db::Result<Vec<f64>> {
     let mut tx = db.engine().await?;
     let row = sqlx::query!(
         "update bundle set state = case when state = 'stored' then 'sent' else state end, sent_block = $2, failure = null
@@ -133,14 +135,16 @@ pub async fn mark_sent(db: &Db, bundle: B256, block: u64) -> db::Result<()> {
     )
     .fetch_one(&mut *tx)
     .await?;
-    sqlx::query!(
-        "update chain_op set state = 'submitted', submitted_at = coalesce(submitted_at, now())
-         where user_op_id = any($1) and state = 'waiting'",
+    let waited = sqlx::query_scalar!(
+        r#"update chain_op set state = 'submitted', submitted_at = coalesce(submitted_at, now())
+           where user_op_id = any($1) and state = 'waiting'
+           returning extract(epoch from now() - created_at)::float8 as "waited!""#,
         &row.user_ops,
     )
-    .execute(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(waited)
 }
 
 /// Notes why a node refused the bundle.

@@ -313,13 +313,16 @@ pub async fn end(tx: &mut EngineTx, user_op: &MinedUserOp, success: bool, failur
 }
 
 /// Operations have their final outcomes, all in one transaction of one block.
-pub async fn end_operations(tx: &mut EngineTx, tx_hash: B256, block: u64, endings: &[Ending]) -> db::Result<()> {
-    sqlx::query!(
-        "update chain_op op set state = e.state, tx_hash = $1, block_number = $2, log_index = e.log_index,
+///
+/// Returns how many seconds each had taken since it was sent.
+pub async fn end_operations(tx: &mut EngineTx, tx_hash: B256, block: u64, endings: &[Ending]) -> db::Result<Vec<f64>> {
+    sqlx::query_scalar!(
+        r#"update chain_op op set state = e.state, tx_hash = $1, block_number = $2, log_index = e.log_index,
                 failure = e.failure, ended_at = now(), submitted_at = coalesce(submitted_at, now())
          from unnest($3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::text[])
               as e(tenant_id, id, state, log_index, failure)
-         where op.tenant_id = e.tenant_id and op.id = e.id and op.state in ('waiting', 'submitted')",
+         where op.tenant_id = e.tenant_id and op.id = e.id and op.state in ('waiting', 'submitted')
+         returning extract(epoch from now() - op.submitted_at)::float8 as "taken!""#,
         tx_hash.as_slice(),
         big(block),
         &endings.iter().map(|e| e.tenant).collect::<Vec<_>>(),
@@ -328,7 +331,6 @@ pub async fn end_operations(tx: &mut EngineTx, tx_hash: B256, block: u64, ending
         &endings.iter().map(|e| e.log_index.map(big)).collect::<Vec<_>>() as &[Option<i64>],
         &endings.iter().map(|e| e.failure.clone()).collect::<Vec<_>>() as &[Option<String>],
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await
-    .map(drop)
 }

@@ -88,6 +88,14 @@ impl Tenants {
         Ok(tenant)
     }
 
+    /// All tenants, newest first.
+    pub async fn all(db: &Db) -> Result<Vec<TenantRecord>> {
+        let mut tx = db.engine().await?;
+        let all = store::list_tenants(&mut tx, None, i64::from(i32::MAX)).await?;
+        tx.commit().await?;
+        Ok(all)
+    }
+
     /// A tenant by its namespace.
     pub async fn by_namespace(db: &Db, namespace: &str) -> Result<Option<TenantRecord>> {
         let mut tx = db.engine().await?;

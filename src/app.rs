@@ -1,0 +1,144 @@
+//! Builds the parts of a server from its configuration, runs its roles and shuts them down in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Auth, Jwt};
+use crate::chain::Chain;
+use crate::config::{Config, Role};
+use crate::db::Db;
+use crate::foundation::{BlindIndexer, Clock};
+use crate::http::idempotency::AnswerSeal;
+use crate::http::rate_limit::{Rate, RateLimits};
+use crate::http::{self, HttpSettings, openapi};
+use crate::product::ops::{Health, TenantKeys, install_recorder};
+use crate::product::{self, App, funding};
+use crate::probes;
+
+/// How long work in hand may take after a shutdown was asked for.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A server that is built and not running.
+pub struct Server {
+    /// What handlers work with.
+    pub app: App,
+    config: Config,
+}
+
+impl Server {
+    /// Builds the parts; neither the database nor the chain is asked anything yet.
+    pub fn build(config: Config, clock: Clock) -> Result<Self> {
+        let db = Db::new(config.database.clone(), config.database_connections);
+        let jwt = Jwt::from_pem(&config.jwt_private_key, config.jwt_issuer.clone()).context("JWT_PRIVATE_KEY")?;
+        let chain = Chain::new(db.clone(), config.chain.clone());
+        let health = Health::new(
+            install_recorder().context("metrics cannot be recorded")?,
+            vec![Arc::new(probes::ChainProbe(chain.clone())), Arc::new(probes::LaneProbe(chain.clone()))],
+            vec![Arc::new(probes::ChainGauges(chain.clone())), Arc::new(probes::LedgerGauges(db.clone()))],
+        );
+        let app = App {
+            auth: Auth::new(db.clone(), clock.clone(), jwt, Some(&config.operator_token)),
+            tokens: config.tokens.clone(),
+            blind_indexer: BlindIndexer::new(&config.master_key),
+            keys: TenantKeys::new(config.master_key.wrapping_key()),
+            answers: AnswerSeal::new(config.master_key.data_key("seal kept answers")),
+            db,
+            clock,
+            health,
+            chain,
+        };
+        Ok(Self { app, config })
+    }
+
+    /// Runs the configured roles until `shutdown`, or until one of them cannot go on.
+    ///
+    /// HTTP ends first and finishes what it accepted; then the workers; then the pool is closed.
+    pub async fn run(self, listener: Option<TcpListener>, shutdown: CancellationToken) -> Result<()> {
+        let workers_stop = CancellationToken::new();
+        let mut workers = JoinSet::new();
+        if self.config.roles.contains(&Role::Worker) {
+            for engine in self.app.chain.engines().await.context("the database cannot be reached")? {
+                let stop = workers_stop.clone();
+                workers.spawn(async move { engine.run(stop).await.context("the chain engine cannot work") });
+            }
+            let (app, stop) = (self.app.clone(), workers_stop.clone());
+            workers.spawn(async move {
+                funding::worker::run(app, stop).await;
+                Ok(())
+            });
+            let (jobs, stop) = (product::jobs(&self.app), workers_stop.clone());
+            workers.spawn(async move {
+                jobs.run(stop).await;
+                Ok(())
+            });
+        }
+        let stop_api = shutdown.child_token();
+        let api = self.serve(listener, stop_api.clone());
+        tokio::pin!(api);
+        let first = tokio::select! {
+            ended = &mut api => ended,
+            failed = first_failure(&mut workers) => {
+                stop_api.cancel();
+                api.await.and(failed)
+            }
+        };
+        workers_stop.cancel();
+        let rest = tokio::time::timeout(GRACE, join_all(&mut workers)).await.unwrap_or(Ok(()));
+        self.app.db.close().await;
+        first.and(rest)
+    }
+
+    async fn serve(&self, listener: Option<TcpListener>, shutdown: CancellationToken) -> Result<()> {
+        if !self.config.roles.contains(&Role::Api) {
+            shutdown.cancelled().await;
+            return Ok(());
+        }
+        let listener = match listener {
+            Some(listener) => listener,
+            None => listen(&self.config).await?,
+        };
+        tracing::info!(address = %listener.local_addr()?, "serving");
+        http::serve(listener, self.router()?, shutdown).await.context("HTTP cannot be served")
+    }
+
+    /// All routes with their layers.
+    fn router(&self) -> Result<axum::Router> {
+        let rate = Rate { per_second: self.config.rate_limit_per_second, burst: self.config.rate_limit_burst };
+        let settings = HttpSettings {
+            rate_limits: RateLimits { key: rate, address: rate },
+            trusted_proxies: self.config.trusted_proxies,
+            cors_origins: self.config.cors_origins.clone(),
+            ..HttpSettings::default()
+        };
+        let routes = openapi::publish(product::router()).context("the API's description cannot be written")?;
+        Ok(http::serve_layers(routes.with_state(self.app.clone()), &settings))
+    }
+}
+
+/// Takes the configured port, or says in one line that somebody else has it.
+pub async fn listen(config: &Config) -> Result<TcpListener> {
+    let address = config.listen;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{address} is taken or not ours: choose another port with PORT=…, or end the program that has it")
+    })
+}
+
+/// The first worker that failed; never when all go on or have ended well.
+async fn first_failure(workers: &mut JoinSet<Result<()>>) -> Result<()> {
+    while let Some(ended) = workers.join_next().await {
+        ended.context("a worker panicked").and_then(|result| result)?;
+    }
+    std::future::pending().await
+}
+
+async fn join_all(workers: &mut JoinSet<Result<()>>) -> Result<()> {
+    while let Some(ended) = workers.join_next().await {
+        ended.context("a worker panicked").and_then(|result| result)?;
+    }
+    Ok(())
+}

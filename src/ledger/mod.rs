@@ -1,0 +1,49 @@
+//! The ledger: double entry for every tenant's money.
+//!
+//! ```text
+//!              top-up                    deposit
+//!   funding ───────────▶ treasury ─────────────────▶ customers
+//!   (outside money)      (what the tenant may spend)  (what has left for customers' wallets)
+//! ```
+//!
+//! A transfer moves an amount of one token from the account it debits to the account it credits. A *pending* transfer
+//! reserves: it counts against what is available and is ended once, by posting or voiding it.
+//!
+//! ```text
+//!   reserve ──▶ pending ──post──▶ posted
+//!                  └─────void──▶ voided
+//!   post ──▶ posted
+//! ```
+//!
+//! Everything here runs inside the caller's tenant-scoped transaction, for one item or for thousands of many tenants in
+//! a constant number of statements. Accounts are locked in one order (tenant, id) by every call, so that batches over
+//! several tenants cannot deadlock; make at most one locking call ([`reserve`], [`post`], [`end`]) a transaction, and
+//! make it before other rows are locked. That overspending is impossible is the database's rule
+//! (`ledger_account_no_overdraft`); the statements here only decide who is told so.
+
+mod account;
+mod ending;
+mod posting;
+mod verify;
+
+pub use account::{AccountKind, Balance, UnknownAccountKind, balance, balances, open_accounts};
+pub use ending::{End, Ended, end};
+pub use posting::{Outcome, Posting, post, reserve};
+pub use verify::{Discrepancy, verify};
+
+/// Why the ledger could not do what it was asked; nothing of the call has happened once the transaction is rolled back.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database refused or failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// The transaction's scope does not cover the tenant of one of the items.
+    #[error("an item belongs to a tenant outside the transaction's scope")]
+    OutOfScope,
+    /// A row does not say what this code wrote.
+    #[error("the ledger holds a value that it does not know: {0}")]
+    Corrupt(&'static str),
+}
+
+/// The result of a ledger call.
+pub type Result<T> = std::result::Result<T, Error>;

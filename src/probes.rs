@@ -1,0 +1,83 @@
+//! What the engine's parts tell operators: readiness and gauges.
+
+use async_trait::async_trait;
+
+use crate::chain::{Chain, status};
+use crate::db::Db;
+use crate::http::{MetricsSource, ReadinessProbe};
+use crate::ledger;
+
+/// The RPC answers for the right chain.
+pub struct ChainProbe(pub Chain);
+
+#[async_trait]
+impl ReadinessProbe for ChainProbe {
+    fn name(&self) -> &'static str {
+        "chain"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        let served = self.0.rpc().chain_id().await.map_err(|_| "no RPC endpoint answers".to_owned())?;
+        let configured = self.0.settings().chain_id;
+        (served == configured).then_some(()).ok_or(format!("the RPC serves chain {served}, not chain {configured}"))
+    }
+}
+
+/// Some process holds each lane, nothing hinders it, and the treasury is delegated.
+pub struct LaneProbe(pub Chain);
+
+#[async_trait]
+impl ReadinessProbe for LaneProbe {
+    fn name(&self) -> &'static str {
+        "lanes"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        let lanes = status::held_lanes(&self.0).await.map_err(|_| "the lanes cannot be read".to_owned())?;
+        if lanes == 0 {
+            return Err("no worker holds a lane".to_owned());
+        }
+        match self.0.treasury_is_delegated().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the treasury is not delegated to its account code yet".to_owned()),
+            Err(_) => Err("no RPC endpoint answers".to_owned()),
+        }
+    }
+}
+
+/// Gauges of the chain engine.
+pub struct ChainGauges(pub Chain);
+
+#[async_trait]
+impl MetricsSource for ChainGauges {
+    async fn refresh(&self) -> anyhow::Result<()> {
+        let backlog = status::backlog(&self.0).await?;
+        for (state, count) in
+            [("waiting", backlog.waiting), ("submitted", backlog.submitted), ("review", backlog.review)]
+        {
+            metrics::gauge!("diolkos_chain_operations", "state" => state).set(count as f64);
+        }
+        for lane in status::lanes(&self.0).await? {
+            let name = lane.address.to_string();
+            let coins = lane.gas_balance.to::<u128>() as f64 / 1e18;
+            metrics::gauge!("diolkos_lane_gas_balance", "lane" => name.clone()).set(coins);
+            metrics::gauge!("diolkos_lane_in_flight", "lane" => name).set(lane.in_flight as f64);
+        }
+        Ok(())
+    }
+}
+
+/// Totals of the ledger, over all tenants, by kind of account and token.
+pub struct LedgerGauges(pub Db);
+
+#[async_trait]
+impl MetricsSource for LedgerGauges {
+    async fn refresh(&self) -> anyhow::Result<()> {
+        for total in ledger::totals(&self.0).await? {
+            let labels = [("kind", total.kind), ("token", total.token)];
+            metrics::gauge!("diolkos_ledger_available", &labels).set(total.available);
+            metrics::gauge!("diolkos_ledger_reserved", &labels).set(total.reserved);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! What tests work with.
+
+pub mod db_proxy;
+pub mod engine;
+pub mod rpc_proxy;
+pub mod services;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` gives a value; fails after half a minute.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
