@@ -32,8 +32,6 @@ pub struct App {
     pub keys: TenantKeys,
     /// Seals the answers kept for repeated requests.
     pub answers: AnswerSeal,
-    /// The chain.
-    pub chain: Chain,
     /// Readiness probes and metrics.
     pub health: Health,
 }
