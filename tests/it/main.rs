@@ -5,3 +5,5 @@
 mod chain;
 mod chain_faults;
 mod harness;
+mod jobs;
+mod ledger;

@@ -19,3 +19,10 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut condition: 
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// A new, migrated database.
+pub async fn database() -> diolkos::db::Db {
+    let services = services::services();
+    let name = services.database().await;
+    diolkos::db::Db::new(services.server_url(&name).parse().unwrap(), 8)
+}
