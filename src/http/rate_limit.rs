@@ -52,9 +52,9 @@ impl Rate {
 }
 
 impl Default for RateLimits {
-    /// 200 a second, 400 at once.
+    /// 500 a second, 1,000 at once.
     fn default() -> Self {
-        let rate = Rate::new(200, 400);
+        let rate = Rate::new(500, 1000);
         Self { key: rate, address: rate }
     }
 }
