@@ -4,7 +4,10 @@
 
 mod chain;
 mod chain_faults;
+mod chain_start;
 mod crash;
 mod harness;
 mod jobs;
 mod ledger;
+mod lost_answers;
+mod wallets;
