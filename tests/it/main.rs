@@ -10,4 +10,5 @@ mod harness;
 mod jobs;
 mod ledger;
 mod lost_answers;
+mod reorgs;
 mod wallets;
