@@ -73,10 +73,17 @@ pub struct LedgerGauges(pub Db);
 #[async_trait]
 impl MetricsSource for LedgerGauges {
     async fn refresh(&self) -> anyhow::Result<()> {
-        for total in ledger::totals(&self.0).await? {
-            let labels = [("kind", total.kind), ("token", total.token)];
-            metrics::gauge!("diolkos_ledger_available", &labels).set(total.available);
-            metrics::gauge!("diolkos_ledger_reserved", &labels).set(total.reserved);
+        for ledger::Total { kind, token, balance } in ledger::totals(&self.0).await? {
+            for (side, state, sum) in [
+                ("debit", "pending", balance.pending_debits),
+                ("debit", "posted", balance.posted_debits),
+                ("credit", "pending", balance.pending_credits),
+                ("credit", "posted", balance.posted_credits),
+            ] {
+                let labels =
+                    [("kind", kind.to_string()), ("token", token.clone()), ("side", side.into()), ("state", state.into())];
+                metrics::gauge!("diolkos_ledger_base_units", &labels).set(sum.base_units() as f64);
+            }
         }
         Ok(())
     }
