@@ -1,5 +1,6 @@
 //! Builds the parts of a server from its configuration, runs its roles and shuts them down in order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ impl Server {
         }
         let listener = match listener {
             Some(listener) => listener,
-            None => listen(&self.config).await?,
+            None => listen(self.config.listen).await?,
         };
         tracing::info!(address = %listener.local_addr()?, "serving");
         http::serve(listener, self.router()?, shutdown).await.context("HTTP cannot be served")
@@ -121,8 +122,7 @@ impl Server {
 }
 
 /// Takes the configured port, or says in one line that somebody else has it.
-pub async fn listen(config: &Config) -> Result<TcpListener> {
-    let address = config.listen;
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("{address} is taken or not ours: choose another port with PORT=…, or end the program that has it")
     })

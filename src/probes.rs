@@ -80,8 +80,9 @@ impl MetricsSource for LedgerGauges {
                 ("credit", "pending", balance.pending_credits),
                 ("credit", "posted", balance.posted_credits),
             ] {
-                let labels =
-                    [("kind", kind.to_string()), ("token", token.clone()), ("side", side.into()), ("state", state.into())];
+                let kind = kind.to_string();
+                let labels = [("kind", kind), ("token", token.clone()), ("side", side.into()), ("state", state.into())];
+                // A gauge is a float by Prometheus' definition; nothing is reckoned with it.
                 metrics::gauge!("diolkos_ledger_base_units", &labels).set(sum.base_units() as f64);
             }
         }

@@ -1,6 +1,6 @@
 //! API keys: `sk_live_` or `sk_test_` and 256 random bits in hexadecimal.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use secrecy::SecretString;
@@ -28,7 +28,7 @@ pub struct ApiKey {
     pub prefix: String,
     /// SHA-256 of the secret.
     pub digest: Digest,
-    /// When it was issued.
+    /// When it was issued, to the microsecond (as Postgres keeps it).
     pub created_at: DateTime<Utc>,
 }
 
@@ -41,7 +41,8 @@ impl ApiKey {
         let secret = Zeroizing::new(format!("{}{}", head(mode), *digits));
         let public: String = digits.chars().take(PUBLIC_DIGITS).collect();
         let prefix = format!("{}{public}", head(mode));
-        let key = Self { id: Uuid::now_v7(), name, mode, prefix, digest: digest(&secret), created_at: now };
+        let key =
+            Self { id: Uuid::now_v7(), name, mode, prefix, digest: digest(&secret), created_at: now.trunc_subsecs(6) };
         Ok((key, SecretString::from(secret.as_str())))
     }
 

@@ -14,17 +14,24 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Claims a folder; fails at once when another living process holds it.
-    pub fn on(folder: &Path) -> anyhow::Result<Claim> {
+    /// Claims a folder; fails when another living process holds it. One that was killed a moment ago may take that
+    /// moment to be gone.
+    pub async fn on(folder: &Path) -> anyhow::Result<Claim> {
         let path = folder.join("lock");
         let file = File::options().create(true).append(true).open(&path);
         let file = file.with_context(|| format!("{} cannot be written", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Claim { _lock: file }),
-            Err(TryLockError::WouldBlock) => {
-                bail!("{} is in use: another Diolkos runs from it; stop that one first", folder.display())
+        let started = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Claim { _lock: file }),
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).context(format!("{} cannot be locked", path.display()));
+                }
+                Err(TryLockError::WouldBlock) if started.elapsed() > Duration::from_secs(2) => {
+                    bail!("{} is in use: another Diolkos runs from it; stop that one first", folder.display());
+                }
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
-            Err(TryLockError::Error(error)) => Err(error).context(format!("{} cannot be locked", path.display())),
         }
     }
 }

@@ -4,12 +4,20 @@
 //! production. The tests run the same services (`tests/it`).
 
 pub mod anvil;
+mod banner;
 pub mod child;
 pub mod claim;
 pub mod contracts;
+pub mod credentials;
 pub mod identity;
+pub mod keys;
 pub mod paths;
 pub mod postgres;
+mod run;
+mod seed;
+mod settings;
 pub mod rpc;
 #[cfg(test)]
 mod tests;
+
+pub use run::{Options, run};

@@ -113,7 +113,7 @@ async fn serve(
 
     let server = Server::build(settings.config()?, Clock::default())?;
     banner::progress("seeding tenants");
-    seed::chain(&server.app, keys, &contracts, &anvil.url()).await?;
+    seed::chain(&server.app, keys, &anvil.url()).await?;
     let credentials_file = folder.join("credentials.json");
     let earlier = Credentials::load(&credentials_file)?.map(|earlier| earlier.tenants);
     let address = match &listener {

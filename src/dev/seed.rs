@@ -6,7 +6,7 @@ use alloy::primitives::U256;
 use anyhow::{Context, Result};
 use secrecy::ExposeSecret;
 
-use super::contracts::{self, Contracts};
+use super::contracts;
 use super::credentials::TenantCredentials;
 use super::keys::DevelopmentKeys;
 use crate::db::TenantTx;
@@ -29,7 +29,7 @@ const TRIAL_TOKENS: u64 = 10_000;
 const LANE_COINS: u64 = 10_000;
 
 /// Gives the treasury tokens and the lane native coin, when they have none.
-pub async fn chain(app: &App, keys: &DevelopmentKeys, contracts: &Contracts, rpc_url: &str) -> Result<()> {
+pub async fn chain(app: &App, keys: &DevelopmentKeys, rpc_url: &str) -> Result<()> {
     let ten = U256::from(10);
     contracts::give_native(rpc_url, keys.lane()?, U256::from(LANE_COINS) * ten.pow(U256::from(18))).await?;
     for token in app.tokens.iter() {
@@ -89,7 +89,7 @@ async fn key(tx: &mut TenantTx, app: &App, mode: Mode) -> Result<String> {
     Ok(secret.expose_secret().to_owned())
 }
 
-/// 10,000 tokens by the top-up that a tenant asks for and an operator confirms.
+/// 10,000 tokens by the top-up that a tenant reports and an operator confirms.
 async fn top_up(app: &App, tenant: TenantId, symbol: &str) -> Result<()> {
     let new = NewTopup {
         amount: "10000".to_owned(),
@@ -97,7 +97,7 @@ async fn top_up(app: &App, tenant: TenantId, symbol: &str) -> Result<()> {
         reference: format!("development-{symbol}"),
         note: Some("the development server's first balance".to_owned()),
     };
-    Topups::seed(app, tenant, &new, "development").await.context("the first top-up")?;
+    Topups::seed(app, tenant, &new, "operator").await.context("the first top-up")?;
     Ok(())
 }
 

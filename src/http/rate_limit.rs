@@ -52,9 +52,9 @@ impl Rate {
 }
 
 impl Default for RateLimits {
-    /// 200 a second, 400 at once.
+    /// 500 a second, 1,000 at once.
     fn default() -> Self {
-        let rate = Rate::new(200, 400);
+        let rate = Rate::new(500, 1000);
         Self { key: rate, address: rate }
     }
 }
@@ -85,7 +85,7 @@ struct Inner {
 }
 
 impl RateLimit {
-    /// Limits by these rates; see [`client_address`] for `trusted_proxies`.
+    /// Limits by these rates; `trusted_proxies` stand in front and append to `X-Forwarded-For`.
     pub fn new(rates: RateLimits, trusted_proxies: usize) -> Self {
         Self(Arc::new(Inner {
             keys: Allowance::new(rates.key),

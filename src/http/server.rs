@@ -1,4 +1,7 @@
 //! Accepting connections, and finishing what was accepted.
+//!
+//! HTTP/1.1 alone: what speaks HTTP/2 to callers stands in front and brings TLS, and telling the two apart on a bare
+//! connection would let a silent client hold it for ever.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,9 +12,9 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,8 +24,9 @@ use tower::ServiceExt;
 
 /// Connections at once; the next ones wait in the listener's backlog.
 const MOST_CONNECTIONS: usize = 10_000;
-/// How long a client may take to send a request's head.
-const HEAD_TIME: Duration = Duration::from_secs(15);
+/// How long a connection may wait for (the rest of) a request's head. Longer than the minute for which load balancers
+/// keep idle connections, so that it is they who close them.
+const HEAD_TIME: Duration = Duration::from_secs(75);
 /// How long accepted requests may take after the shutdown began.
 const LAST_REQUESTS: Duration = Duration::from_secs(30);
 
@@ -66,7 +70,7 @@ async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
+    watcher: Watcher,
     _permit: OwnedSemaphorePermit,
 ) {
     // Answers are small: waiting to fill a packet only delays them. Without the option they are merely slower.
@@ -75,10 +79,9 @@ async fn converse(
         request.extensions_mut().insert(ConnectInfo(peer));
         request.map(axum::body::Body::new)
     });
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-    server.http2().timer(TokioTimer::new()).keep_alive_interval(Some(HEAD_TIME)).max_concurrent_streams(200);
-    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }

@@ -76,7 +76,7 @@ impl Anvil {
         let program = paths::anvil_program()?;
         let (claim, state) = match &options.state {
             Some(file) => {
-                let (claim, state) = State::claim(file)?;
+                let (claim, state) = State::claim(file).await?;
                 state.end_running(GRACE).await?;
                 (Some(claim), Some(state))
             }
@@ -129,7 +129,7 @@ impl Anvil {
 
     /// Ends what runs on a state file and removes it. Fails when a living process uses it.
     pub async fn remove(state: &Path) -> anyhow::Result<()> {
-        let (_claim, state) = State::claim(state)?;
+        let (_claim, state) = State::claim(state).await?;
         state.end_running(GRACE).await?;
         state.remove()
     }

@@ -23,11 +23,11 @@ pub(super) struct State {
 
 impl State {
     /// Claims a state file, and thereby its folder, for this process.
-    pub(super) fn claim(file: &Path) -> anyhow::Result<(Claim, State)> {
+    pub(super) async fn claim(file: &Path) -> anyhow::Result<(Claim, State)> {
         let folder = file.parent().context("the chain's state needs a folder")?;
         std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let file = folder.canonicalize()?.join(file.file_name().context("the chain's state needs a file name")?);
-        Ok((Claim::on(folder)?, State { file, copier: None }))
+        Ok((Claim::on(folder).await?, State { file, copier: None }))
     }
 
     pub(super) fn arguments(&self, set: &mut impl FnMut(&str, String)) {

@@ -54,6 +54,12 @@ impl Home {
         self.postgres.with_file_name(name)
     }
 
+    /// A role's address of a database.
+    pub(super) fn url(&self, role: &str, database: &str) -> String {
+        let socket: String = url::form_urlencoded::byte_serialize(self.socket.as_os_str().as_bytes()).collect();
+        format!("postgres://{role}@localhost/{database}?host={socket}")
+    }
+
     /// Makes a folder that nobody but the cluster's user, and root, may enter.
     pub(super) fn make_private(&self, folder: &Path) -> anyhow::Result<()> {
         match DirBuilder::new().mode(0o700).create(folder) {

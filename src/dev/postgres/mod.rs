@@ -2,7 +2,7 @@
 
 mod home;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use super::claim::{Claim, end_leftover};
 const GRACE: Duration = Duration::from_secs(20);
 /// Recovery after a kill may take a while.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+const LAST_BREATH: Duration = Duration::from_secs(10);
 
 /// How a cluster is run.
 #[derive(Debug, Clone, Copy)]
@@ -52,16 +53,25 @@ impl Postgres {
     pub async fn start_with(dir: &Path, options: PostgresOptions) -> anyhow::Result<Postgres> {
         std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
         let dir = dir.canonicalize()?;
-        let claim = Claim::on(&dir)?;
+        let claim = Claim::on(&dir).await?;
         let home = Home::find(&dir)?;
-        end_running(&home.data).await?;
+        let killed = end_running(&home.data).await?;
         initialise(&home, options)?;
-        let child = Child::start(service(&home, options))?;
-        let postgres = Postgres { home, child, _claim: claim };
-        let mut superuser = postgres.ready().await?;
+        let started = Instant::now();
+        let (child, mut superuser) = loop {
+            let child = Child::start(service(&home, options))?;
+            match ready(&home, &child).await {
+                Ok(connection) => break (child, connection),
+                // Back ends outlive a postmaster that was killed by a moment, and no other may start meanwhile.
+                Err(_) if killed && child.ended().is_some() && started.elapsed() < LAST_BREATH => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
         make_owner(&mut superuser).await.context("the owner's role and database cannot be made")?;
         superuser.close().await?;
-        Ok(postgres)
+        Ok(Postgres { home, child, _claim: claim })
     }
 
     /// For `diolkos_owner`, who may make roles and databases and is no superuser.
@@ -76,9 +86,7 @@ impl Postgres {
 
     /// For any role; the socket's folder admits nobody but us, and asks for no password.
     pub fn url(&self, role: &str, database: &str) -> String {
-        let socket: String =
-            url::form_urlencoded::byte_serialize(self.home.socket.as_os_str().as_encoded_bytes()).collect();
-        format!("postgres://{role}@localhost/{database}?host={socket}")
+        self.home.url(role, database)
     }
 
     /// Where the data lies: in the folder given, or elsewhere when `nobody` cannot reach that (we run as root).
@@ -107,29 +115,29 @@ impl Postgres {
             return Ok(());
         }
         let dir = dir.canonicalize()?;
-        let _claim = Claim::on(&dir)?;
+        let _claim = Claim::on(&dir).await?;
         let home = Home::find(&dir)?;
         end_running(&home.data).await?;
         home.remove(&dir)
     }
+}
 
-    async fn ready(&self) -> anyhow::Result<PgConnection> {
-        let url = self.url("postgres", "postgres");
-        let started = Instant::now();
-        loop {
-            let error = match PgConnection::connect(&url).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => error,
-            };
-            let log = self.home.log.display();
-            if let Some(status) = self.child.ended() {
-                bail!("Postgres ended while starting ({status}); its log is {log}");
-            }
-            if started.elapsed() > START_DEADLINE {
-                return Err(error).context(format!("Postgres did not answer in {START_DEADLINE:?}; its log is {log}"));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+async fn ready(home: &Home, child: &Child) -> anyhow::Result<PgConnection> {
+    let url = home.url("postgres", "postgres");
+    let started = Instant::now();
+    loop {
+        let error = match PgConnection::connect(&url).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        let log = home.log.display();
+        if let Some(status) = child.ended() {
+            bail!("Postgres ended while starting ({status}); its log is {log}");
         }
+        if started.elapsed() > START_DEADLINE {
+            return Err(error).context(format!("Postgres did not answer in {START_DEADLINE:?}; its log is {log}"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -181,16 +189,17 @@ fn service(home: &Home, options: PostgresOptions) -> Service<'_> {
     }
 }
 
-async fn end_running(data: &Path) -> anyhow::Result<()> {
-    let file: PathBuf = data.join("postmaster.pid");
-    let Ok(text) = std::fs::read_to_string(&file) else { return Ok(()) };
+/// Ends a cluster that an earlier run left running. True when that run did not end it itself.
+async fn end_running(data: &Path) -> anyhow::Result<bool> {
+    let file = data.join("postmaster.pid");
+    let Ok(text) = std::fs::read_to_string(&file) else { return Ok(false) };
     if let Some(Ok(pid)) = text.lines().next().map(|line| line.trim().parse()) {
         end_leftover(pid, &data.display().to_string(), GRACE).await?;
     }
     // Left by one that was killed. Postgres would be stopped by it if the id now belongs to anything alive.
     match std::fs::remove_file(&file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }
 

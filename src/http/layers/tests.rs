@@ -147,3 +147,22 @@ async fn an_address_that_is_too_fast_is_told_to_wait() {
     "#);
     assert_eq!(app.oneshot(request("GET", "/healthz")).await.unwrap().status(), 200);
 }
+
+#[tokio::test]
+async fn a_browser_is_let_in_from_configured_origins_alone() {
+    let settings = HttpSettings {
+        cors_origins: vec![HeaderValue::from_static("https://wallet.example")],
+        ..HttpSettings::default()
+    };
+    for (origin, allowed) in [("https://wallet.example", "https://wallet.example"), ("https://evil.example", "")] {
+        let mut preflight = request("OPTIONS", "/v1/query");
+        preflight.headers_mut().insert("origin", origin.parse().unwrap());
+        preflight.headers_mut().insert("access-control-request-method", HeaderValue::from_static("GET"));
+        let mut refused = request("GET", "/v1/broken");
+        refused.headers_mut().insert("origin", origin.parse().unwrap());
+        for request in [preflight, refused] {
+            let (response, _) = ask(&settings, request).await;
+            assert_eq!(header(&response, "access-control-allow-origin"), allowed);
+        }
+    }
+}

@@ -62,7 +62,7 @@ pub struct ListedKey {
 }
 
 /// Issues an API key. The secret is in this answer and nowhere else.
-#[utoipa::path(post, path = "/v1/dashboard/apikeys", tag = "API keys", security(("bearer" = [])),
+#[utoipa::path(post, path = "/v1/dashboard/apikeys", operation_id = "issue_api_key", tag = "API keys", security(("bearer" = [])),
     request_body = NewKey,
     responses((status = 201, description = "The key, with its secret", body = IssuedKey),
         (status = 403, description = "The token does not permit this", body = CaasError), CaasErrors, CaasPostErrors))]
@@ -85,7 +85,7 @@ pub async fn create(caller: Dashboard, State(app): State<App>, posted: Posted<Ne
 }
 
 /// Lists API keys, newest first, revoked ones too.
-#[utoipa::path(get, path = "/v1/dashboard/apikeys", tag = "API keys", security(("bearer" = [])),
+#[utoipa::path(get, path = "/v1/dashboard/apikeys", operation_id = "list_api_keys", tag = "API keys", security(("bearer" = [])),
     params(PageRequest), responses((status = 200, description = "A page of keys", body = Page<ListedKey>),
         (status = 403, description = "The token does not permit this", body = CaasError), CaasErrors))]
 pub async fn list(
@@ -101,7 +101,7 @@ pub async fn list(
 }
 
 /// Revokes an API key. It stops working within a second.
-#[utoipa::path(delete, path = "/v1/dashboard/apikeys/{id}", tag = "API keys", security(("bearer" = [])),
+#[utoipa::path(delete, path = "/v1/dashboard/apikeys/{id}", operation_id = "revoke_api_key", tag = "API keys", security(("bearer" = [])),
     params(("id" = String, Path, example = "key_01981c5f8e5a7c3f9d0e1b2a3c4d5e6f")),
     responses((status = 204, description = "Revoked"),
         (status = 403, description = "The token does not permit this", body = CaasError),

@@ -93,17 +93,18 @@ async fn part(name: &'static str, check: impl Future<Output = Result<(), String>
 }
 
 async fn ping(db: &Db) -> Result<(), String> {
-    db.ping().await.map_err(unreachable)
+    db.ping().await.map_err(|error| {
+        tracing::warn!(%error, "the database does not answer a probe");
+        "the database does not answer".to_owned()
+    })
 }
 
 /// Every migration that this binary knows has been applied. More than that is fine: a newer binary has migrated.
 async fn check_migrations(db: &Db) -> Result<(), String> {
-    let applied = store::applied_migrations(db).await.map_err(unreachable)?;
+    let applied = store::applied_migrations(db).await.map_err(|error| {
+        tracing::warn!(%error, "the state of the schema cannot be read");
+        "the state of the schema cannot be read; run `diolkos migrate`".to_owned()
+    })?;
     let pending = MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version)).count();
     if pending == 0 { Ok(()) } else { Err(format!("{pending} migrations are pending; run `diolkos migrate`")) }
-}
-
-fn unreachable(error: sqlx::Error) -> String {
-    tracing::warn!(%error, "the database does not answer a probe");
-    "the database does not answer".to_owned()
 }

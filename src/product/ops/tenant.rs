@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 use super::store;
 use crate::db::{Db, TenantTx};
@@ -81,7 +81,9 @@ impl Tenants {
         }
         let id = TenantId::new();
         let key = keys.new_key_for(id)?;
-        let tenant = TenantRecord { id, namespace: namespace.to_owned(), name: name.to_owned(), created_at: now };
+        // Postgres keeps microseconds; the answer says what a later look will say.
+        let created_at = now.trunc_subsecs(6);
+        let tenant = TenantRecord { id, namespace: namespace.to_owned(), name: name.to_owned(), created_at };
         store::insert_tenant(tx, &tenant, &key).await?;
         Ok(tenant)
     }
