@@ -30,7 +30,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::db::{self, Db, Page};
+use crate::db::{self, Db, Page, TenantTx};
 
 pub use handlers::Handled;
 pub use maintenance::{PurgeFinishedJobs, PurgeIdempotencyRecords};
@@ -185,8 +185,8 @@ impl Jobs {
         Ok(Page::of(rows, limit, |job| job.id))
     }
 
-    /// Lets a dead job wait for new attempts.
-    pub async fn retry(db: &Db, id: Uuid) -> db::Result<Retry> {
-        store::retry(db, id).await
+    /// Lets a dead job wait for new attempts, once the operator's transaction is committed.
+    pub async fn retry(tx: &mut TenantTx, id: Uuid) -> db::Result<Retry> {
+        store::retry(tx, id).await
     }
 }
