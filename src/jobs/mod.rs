@@ -174,6 +174,7 @@ impl Jobs {
     }
 
     /// Has a job of this kind stored once in each period (UTC, counted from 1970), by whichever replica comes first.
+    /// A period is less than a week, after which done jobs are forgotten.
     pub fn every<J: Job + Clone + Sync>(mut self, period: Duration, job: J) -> Self {
         self.handlers.add_periodic(period, job);
         self

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
-use diolkos::product::funding;
+use diolkos::foundation::{Amount, Mode, Phone};
+use diolkos::product::funding::{self, Decision, DepositId, Deposits, NewDeposit, Status};
+use diolkos::product::users::Directory;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -460,4 +462,44 @@ async fn an_operation_that_belongs_to_nothing_does_not_hold_the_others_up() {
     let query = "select noted_state from chain_op where reference = 'lost'";
     let noted: String = sqlx::query_scalar(query).fetch_one(&mut app.sql().await).await.unwrap();
     assert_eq!(noted, "waiting");
+}
+
+#[tokio::test]
+async fn many_tenants_deposits_are_decided_in_one_batch_each_on_its_own() {
+    let app = without_workers().await;
+    let (acme, _) = acme_with(&app, "300").await;
+    let globex = app.tenant("globex").await;
+    globex.top_up("USDC", "100").await;
+    globex.customer(JANE).await;
+    acme.fund(JANE, "dep_7", "1").await.expect(202);
+    let mut wanted = Vec::new();
+    for (tenant, amount) in [(&acme, 1), (&globex, 1)] {
+        let mut tx = app.app.db.tenant(tenant.id).begin().await.unwrap();
+        let directory = Directory::new(app.app.blind_indexer.clone(), Mode::Live);
+        let jane = directory.find(&mut tx, &Phone::parse(JANE).unwrap()).await.unwrap().unwrap();
+        wanted.extend((0..200).map(|n| NewDeposit {
+            tenant: tenant.id,
+            mode: Mode::Live,
+            id: uuid::Uuid::now_v7(),
+            deposit_id: DepositId::parse(&format!("dep_{n}")).unwrap(),
+            customer: jane.id,
+            wallet: jane.wallet,
+            token: app.app.tokens.by_symbol("USDC").unwrap().clone(),
+            amount: Amount::from_base_units(amount * 1_000_000).unwrap(),
+            local_fiat_amount: 600.into(),
+            created_at: app.app.clock.now(),
+        }));
+    }
+
+    let mut tx = app.app.db.tenants(&[acme.id, globex.id]).begin().await.unwrap();
+    let decisions = Deposits::request(&mut tx, app.app.chain.treasury(), &wanted).await.unwrap();
+    tx.commit().await.unwrap();
+
+    assert_eq!(decisions[7], Decision::Duplicate(Status::Queued));
+    assert!(decisions[..200].iter().enumerate().all(|(n, decision)| n == 7 || *decision == Decision::Accepted));
+    assert!(decisions[200..300].iter().all(|decision| *decision == Decision::Accepted));
+    assert!(decisions[300..].iter().all(|decision| *decision == Decision::Insufficient));
+    assert_eq!(acme.balance().await, ("100.000000".to_owned(), "200.000000".to_owned()));
+    assert_eq!(globex.balance().await, ("0.000000".to_owned(), "100.000000".to_owned()));
+    books_agree(&app).await;
 }
