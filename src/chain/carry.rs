@@ -9,13 +9,13 @@ use super::contracts::IEntryPoint::{FailedOp, FailedOpWithRevert, handleOpsCall}
 use super::contracts::PackedUserOperation;
 use super::engine::{Engine, Result};
 use super::entry_point::{ENTRY_POINT, bundle_gas};
-use super::failpoint::FailPoint;
 use super::fees::Fees;
 use super::gather::unpack;
 use super::rpc::Head;
 use super::rpc_error::{Refusal, RpcError};
 use super::store::{self, Lease, NewBundle, OpenUserOp, Purpose, Version};
 use super::transaction::Draft;
+use crate::foundation::FailPoint;
 
 /// A transaction's bytes, less room for its envelope: nodes refuse more than 128 KB.
 const MAX_CALL_DATA: usize = 126 * 1024;
@@ -120,7 +120,7 @@ impl Engine {
     ) -> Result<NewBundle> {
         let chain_id = self.chain.settings().chain_id;
         let (hash, raw) = draft.sign(self.lane.as_ref(), chain_id, nonce, fees).await?;
-        FailPoint::AfterBundleSigned.reached();
+        FailPoint::BundleSigned.reached();
         let bundle = NewBundle {
             hash,
             lane: self.lane.address(),
@@ -139,7 +139,7 @@ impl Engine {
             store::set_next_nonce(&mut tx, lease, nonce + 1).await?;
         }
         tx.commit().await?;
-        FailPoint::AfterBundleStored.reached();
+        FailPoint::BundleStored.reached();
         Ok(bundle)
     }
 
@@ -147,12 +147,12 @@ impl Engine {
     pub(super) async fn broadcast(&self, bundle: &NewBundle, head: &Head) -> Result<()> {
         let refusal = match self.chain.rpc().send_raw(&bundle.raw).await {
             Ok(_) => {
-                FailPoint::AfterBroadcast.reached();
+                FailPoint::Broadcast.reached();
                 for waited in store::mark_sent(self.chain.db(), bundle.hash, head.number).await? {
                     metrics::histogram!("diolkos_chain_stage_seconds", "stage" => "submitted").record(waited);
                 }
                 self.chain.announce();
-                FailPoint::AfterSent.reached();
+                FailPoint::Sent.reached();
                 store::set_note(self.chain.db(), bundle.lane, None).await?;
                 return Ok(());
             }

@@ -146,9 +146,9 @@ async fn wait_for_operation(chain: &Chain, listener: &mut Option<sqlx::postgres:
         }
         *listener = Some(fresh);
     }
-    if let Some(open) = listener {
-        if open.recv().await.is_err() {
-            *listener = None;
-        }
+    if let Some(open) = listener
+        && open.recv().await.is_err()
+    {
+        *listener = None;
     }
 }

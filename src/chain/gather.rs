@@ -10,10 +10,10 @@ use super::contracts::IBatchAccount::executeBatchCall;
 use super::contracts::{Call, IERC20};
 use super::engine::{Engine, EngineError, Result};
 use super::entry_point::{self, ENTRY_POINT};
-use super::failpoint::FailPoint;
 use super::rpc::Head;
 use super::rpc_error::{Refusal, RpcError};
 use super::store::{self, Lease, OpenUserOp, Operation, Version};
+use crate::foundation::FailPoint;
 
 /// Call gas of one transfer whose gas cannot be estimated because it reverts now. It goes out all the same: whether
 /// it happened is for the chain to say.
@@ -31,7 +31,7 @@ impl Engine {
         let claimed = store::claim(&mut tx, self.chain.treasury(), settings.batch_limit, head.number).await?;
         tx.commit().await?;
         if claimed.is_some() {
-            FailPoint::AfterClaim.reached();
+            FailPoint::Claimed.reached();
         }
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Engine {
         store::confirm(&mut tx, lease).await?;
         store::insert_version(&mut tx, user_op.id, &version).await?;
         tx.commit().await?;
-        FailPoint::AfterUserOpStored.reached();
+        FailPoint::UserOpStored.reached();
         Ok(Some(version))
     }
 

@@ -4,6 +4,7 @@
 
 mod chain;
 mod chain_faults;
+mod crash;
 mod harness;
 mod jobs;
 mod ledger;

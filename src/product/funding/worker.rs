@@ -14,7 +14,7 @@ use super::deposit::{KIND, Status};
 use super::store;
 use crate::chain::{self, News, OperationState};
 use crate::db::Db;
-use crate::foundation::TenantId;
+use crate::foundation::{FailPoint, TenantId};
 use crate::ledger::{self, End, Ended};
 use crate::product::App;
 
@@ -115,6 +115,7 @@ async fn settle(db: &Db, news: &[News]) -> Result<usize, Error> {
         return Err(Error::NoDeposit(left));
     }
     tx.commit().await?;
+    FailPoint::Noted.reached();
     count(&moves);
     Ok(won.len())
 }

@@ -99,7 +99,8 @@ impl TestApp {
 
     /// A new tenant `<name>.ul` with a live and a test key, without a balance.
     pub async fn tenant(&self, name: &str) -> TestTenant {
-        let answer = self.operator().post("/admin/tenants", json!({"namespace": format!("{name}.ul"), "name": name})).await;
+        let answer =
+            self.operator().post("/admin/tenants", json!({"namespace": format!("{name}.ul"), "name": name})).await;
         assert_eq!(answer.status, 201, "{answer}");
         TestTenant::new(self, answer.json["id"].as_str().unwrap().parse().unwrap()).await
     }
