@@ -503,3 +503,24 @@ async fn many_tenants_deposits_are_decided_in_one_batch_each_on_its_own() {
     assert_eq!(globex.balance().await, ("0.000000".to_owned(), "100.000000".to_owned()));
     books_agree(&app).await;
 }
+
+/// FAULTS 2.
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_told_to_whoever_asks_again() {
+    let app = without_workers().await;
+    let (acme, _) = acme_with(&app, "100").await;
+    let once = acme.live.with("idempotency-key", "k1");
+
+    for (caller, id, again) in [(&acme.live, "dep_1", 409), (&once, "dep_2", 202)] {
+        app.db_proxy.lose_answers_of_commits(1);
+        let lost = caller.post("/v1/users/fund", fund_body(JANE, id, "1")).await;
+        assert_eq!((lost.status, lost.error()), (503, "unavailable"), "{lost}");
+
+        let answer = caller.post("/v1/users/fund", fund_body(JANE, id, "1")).await.expect(again);
+        assert_eq!((&answer.json["deposit_id"], &answer.json["status"]), (&json!(id), &json!("QUEUED")));
+    }
+
+    assert_eq!(app.db_proxy.lost(), 2);
+    assert_eq!(acme.balance().await, ("98.000000".to_owned(), "2.000000".to_owned()));
+    books_agree(&app).await;
+}

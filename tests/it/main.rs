@@ -2,9 +2,13 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 #![allow(missing_docs, reason = "tests document themselves")]
 
+mod admin_jobs;
 mod chain;
 mod chain_faults;
 mod crash;
+mod funding;
 mod harness;
 mod jobs;
 mod ledger;
+mod treasury;
+mod users;
