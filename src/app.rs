@@ -19,7 +19,8 @@ use crate::http::rate_limit::{Rate, RateLimits};
 use crate::http::{self, HttpSettings, openapi};
 use crate::probes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
-use crate::product::{self, App, funding};
+use crate::product::{self, App, funding, webhook_endpoints};
+use crate::webhooks::{Destinations, SystemLookup};
 
 /// How long work in hand may take after a shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(30);
@@ -47,6 +48,7 @@ impl Server {
             tokens: config.tokens.clone(),
             blind_indexer: BlindIndexer::new(&config.master_key),
             keys: TenantKeys::new(config.master_key.wrapping_key()),
+            webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
             answers: AnswerSeal::new(config.master_key.data_key("seal kept answers")),
             db,
             clock,
@@ -70,6 +72,11 @@ impl Server {
             let (app, stop) = (self.app.clone(), workers_stop.clone());
             workers.spawn(async move {
                 funding::worker::run(app, stop).await;
+                Ok(())
+            });
+            let (webhooks, stop) = (webhook_endpoints::deliveries(&self.app)?, workers_stop.clone());
+            workers.spawn(async move {
+                webhooks.run(stop).await;
                 Ok(())
             });
             let (jobs, stop) = (product::jobs(&self.app), workers_stop.clone());

@@ -62,6 +62,8 @@ pub struct Config {
     pub trusted_proxies: usize,
     /// Origins that browsers may call from; none by default.
     pub cors_origins: Vec<HeaderValue>,
+    /// Whether webhooks may go to addresses that are not public, and by plain HTTP.
+    pub webhook_allow_private: bool,
 }
 
 /// Variables by name. The process's environment in production; a map in tests.
@@ -134,6 +136,7 @@ impl Config {
             rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "1000")?,
             trusted_proxies: env.parsed("TRUSTED_PROXIES", "0")?,
             cors_origins: cors_origins(env)?,
+            webhook_allow_private: env.parsed("WEBHOOK_ALLOW_PRIVATE", "false")?,
         })
     }
 }

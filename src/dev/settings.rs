@@ -35,6 +35,7 @@ impl Settings {
             ("MIN_TIP_GWEI", "1".to_owned()),
             ("ENGINE_POLL_MS", "100".to_owned()),
             ("LANE_LEASE_SECONDS", "3".to_owned()),
+            ("WEBHOOK_ALLOW_PRIVATE", "true".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
         ];
         Self(values.into())

@@ -25,6 +25,8 @@ pub enum FailPoint {
     Ended,
     /// The feature that asked has taken note.
     Noted,
+    /// A webhook was sent; what became of it is not noted yet.
+    WebhookSent,
 }
 
 impl FailPoint {
@@ -43,6 +45,7 @@ impl FailPoint {
             Self::Mined => "mined",
             Self::Ended => "ended",
             Self::Noted => "noted",
+            Self::WebhookSent => "webhook_sent",
         }
     }
 

@@ -5,6 +5,7 @@ pub mod funding;
 pub mod ops;
 pub mod treasury;
 pub mod users;
+pub mod webhook_endpoints;
 
 use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,6 +16,7 @@ use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock, Tokens};
 use crate::http::idempotency::AnswerSeal;
 use crate::jobs::Jobs;
+use crate::webhooks::{self, Destinations};
 use ops::{Health, TenantKeys};
 
 /// What handlers work with. Cheap to clone: every part is a handle.
@@ -34,6 +36,8 @@ pub struct App {
     pub blind_indexer: BlindIndexer,
     /// Opens tenants' keys.
     pub keys: TenantKeys,
+    /// Where webhooks may go.
+    pub webhooks: Destinations,
     /// Seals the answers kept for repeated requests.
     pub answers: AnswerSeal,
     /// Readiness probes and metrics.
@@ -47,11 +51,13 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(funding::router())
         .merge(treasury::router())
         .merge(api_keys::router())
+        .merge(webhook_endpoints::router())
         .merge(ops::router())
         .merge(auth::router())
 }
 
 /// What is done in the background, in every process that has the worker's role.
 pub fn jobs(app: &App) -> Jobs {
-    treasury::Audit::register(Jobs::new(app.db.clone()), &app.db)
+    let jobs = treasury::Audit::register(Jobs::new(app.db.clone()), &app.db);
+    webhooks::register(jobs, &app.db)
 }

@@ -1,0 +1,100 @@
+//! Storing events with a delivery for each endpoint that wants them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use super::NEWS;
+use crate::db::{self, TenantTx};
+use crate::webhooks::event::{EventType, NewEvent};
+
+/// Events that somebody wants, and who.
+pub struct Wanted<'a> {
+    events: Vec<Stored<'a>>,
+    /// Delivery, endpoint, and the place of the event in `events`.
+    deliveries: Vec<(Uuid, Uuid, usize)>,
+}
+
+struct Stored<'a> {
+    id: Uuid,
+    new: &'a NewEvent,
+    body: String,
+}
+
+/// Which of these events any endpoint wants; `None` when none.
+pub async fn wanted<'a>(tx: &mut TenantTx, events: &'a [NewEvent]) -> db::Result<Option<Wanted<'a>>> {
+    let tenants: BTreeSet<Uuid> = events.iter().map(|event| event.tenant.0).collect();
+    if tenants.is_empty() {
+        return Ok(None);
+    }
+    let rows = sqlx::query!(
+        "select tenant_id, id, events from webhook_endpoint
+        where tenant_id = any($1) and deleted_at is null order by id",
+        &tenants.into_iter().collect::<Vec<_>>(),
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut endpoints: HashMap<Uuid, Vec<(Uuid, Option<Vec<String>>)>> = HashMap::new();
+    for row in rows {
+        endpoints.entry(row.tenant_id).or_default().push((row.id, row.events));
+    }
+    let mut wanted = Wanted { events: Vec::new(), deliveries: Vec::new() };
+    for new in events {
+        let place = wanted.events.len();
+        let before = wanted.deliveries.len();
+        for (endpoint, filter) in endpoints.get(&new.tenant.0).into_iter().flatten() {
+            if wants(filter.as_deref(), new.event) {
+                wanted.deliveries.push((Uuid::now_v7(), *endpoint, place));
+            }
+        }
+        if wanted.deliveries.len() > before {
+            wanted.events.push(Stored { id: Uuid::now_v7(), new, body: new.body()? });
+        }
+    }
+    Ok((!wanted.events.is_empty()).then_some(wanted))
+}
+
+fn wants(filter: Option<&[String]>, event: EventType) -> bool {
+    filter.is_none_or(|words| words.iter().any(|word| word == event.as_str()))
+}
+
+/// Stores them; the workers wake when the transaction is committed.
+pub async fn insert(tx: &mut TenantTx, wanted: &Wanted<'_>) -> db::Result<()> {
+    let Wanted { events, deliveries } = wanted;
+    sqlx::query!(
+        "insert into webhook_event (tenant_id, id, event, body)
+        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])",
+        &events.iter().map(|event| event.new.tenant.0).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.id).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.new.event.as_str()).collect::<Vec<_>>() as &[&str],
+        &events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>() as &[&str],
+    )
+    .execute(&mut **tx)
+    .await?;
+    let rows: Vec<(&Uuid, &Uuid, &Stored<'_>)> = deliveries
+        .iter()
+        .filter_map(|(id, endpoint, place)| events.get(*place).map(|event| (id, endpoint, event)))
+        .collect();
+    // In the order given: it is the order in which an endpoint hears of a resource.
+    sqlx::query!(
+        "insert into webhook_delivery (tenant_id, id, endpoint_id, event_id, resource, event)
+        select tenant_id, id, endpoint_id, event_id, resource, event
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])
+            with ordinality as d (tenant_id, id, endpoint_id, event_id, resource, event, ord)
+        order by ord",
+        &rows.iter().map(|(_, _, event)| event.new.tenant.0).collect::<Vec<_>>(),
+        &rows.iter().map(|(id, _, _)| **id).collect::<Vec<_>>(),
+        &rows.iter().map(|(_, endpoint, _)| **endpoint).collect::<Vec<_>>(),
+        &rows.iter().map(|(_, _, event)| event.id).collect::<Vec<_>>(),
+        &rows.iter().map(|(_, _, event)| event.new.resource.as_str()).collect::<Vec<_>>() as &[&str],
+        &rows.iter().map(|(_, _, event)| event.new.event.as_str()).collect::<Vec<_>>() as &[&str],
+    )
+    .execute(&mut **tx)
+    .await?;
+    notify(tx).await
+}
+
+/// Wakes the workers when the transaction is committed.
+pub async fn notify(tx: &mut TenantTx) -> db::Result<()> {
+    sqlx::query!("select pg_notify($1, '')", NEWS).execute(&mut **tx).await.map(drop)
+}
