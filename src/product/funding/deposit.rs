@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{DepositId, reconciliation, store};
+use super::{DepositId, events, reconciliation, store};
 use crate::chain::{self, NewOperation};
 use crate::db::TenantTx;
 use crate::foundation::{Amount, Mode, TenantId, Token};
 use crate::http::{Error, Result};
 use crate::ledger::{self, AccountKind, Outcome, Posting};
+use crate::webhooks;
 
 /// The name under which the chain and the ledger know deposits.
 pub(super) const KIND: &str = "deposit";
@@ -105,7 +106,7 @@ pub struct Deposits;
 
 impl Deposits {
     /// Decides any number of live deposits of the transaction's tenants, each on its own, and stores those that are
-    /// accepted with their reservations and chain operations. Tokens leave from `treasury`.
+    /// accepted with their reservations, chain operations and events. Tokens leave from `treasury`.
     pub async fn request(tx: &mut TenantTx, treasury: Address, wanted: &[NewDeposit]) -> Result<Vec<Decision>> {
         let postings: Vec<Posting> = wanted.iter().map(reservation).collect();
         let outcomes = ledger::reserve(tx, &postings).await?;
@@ -118,6 +119,7 @@ impl Deposits {
             let operations: Vec<NewOperation> = accepted.iter().map(|deposit| operation(treasury, deposit)).collect();
             chain::enqueue(tx, &operations).await?;
             store::insert(tx, &accepted).await?;
+            webhooks::emit(tx, &events::accepted(accepted)).await?;
         }
         let repeated = wanted.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Duplicate);
         let statuses = statuses(tx, repeated.map(|(deposit, _)| deposit)).await?;
@@ -129,14 +131,15 @@ impl Deposits {
         wanted.iter().zip(outcomes).map(decide).collect()
     }
 
-    /// Stores any number of test keys' deposits of the transaction's tenants; nothing else happens.
+    /// Stores any number of test keys' deposits of the transaction's tenants, who are told; nothing else happens.
     pub async fn simulate(tx: &mut TenantTx, wanted: &[NewDeposit]) -> Result<Vec<Decision>> {
         // In one order whoever stores, because each waits for the others' equal names.
         let mut in_order: Vec<&NewDeposit> = wanted.iter().collect();
         in_order.sort_by_key(|deposit| (deposit.tenant, deposit.deposit_id.as_str()));
         let stored = store::insert_unless_known(tx, &in_order).await?;
-        let repeated = wanted.iter().filter(|deposit| !stored.contains(&deposit.id));
-        let statuses = statuses(tx, repeated).await?;
+        let (accepted, repeated): (Vec<&NewDeposit>, Vec<_>) = wanted.iter().partition(|d| stored.contains(&d.id));
+        webhooks::emit(tx, &events::accepted(accepted)).await?;
+        let statuses = statuses(tx, repeated.into_iter()).await?;
         let decide = |deposit: &NewDeposit| match stored.contains(&deposit.id) {
             true => Ok(Decision::Accepted),
             false => duplicate(&statuses, deposit),

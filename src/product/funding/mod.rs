@@ -11,6 +11,7 @@
 
 mod deposit;
 mod deposit_id;
+mod events;
 mod listing;
 mod reconciliation;
 mod request;

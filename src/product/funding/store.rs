@@ -1,5 +1,7 @@
 //! SQL of deposits. Every statement takes any number of them.
 
+mod advance;
+
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
@@ -7,9 +9,10 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::deposit::{NewDeposit, Status};
-use crate::chain::News;
 use crate::db::{self, Error, TenantTx};
 use crate::foundation::{Amount, Mode, TenantId};
+
+pub use advance::{Moved, advance};
 
 /// Stores live deposits whose transfers and operations exist in this transaction.
 pub async fn insert(tx: &mut TenantTx, deposits: &[&NewDeposit]) -> db::Result<()> {
@@ -68,36 +71,6 @@ pub async fn statuses(tx: &mut TenantTx, deposits: &[&NewDeposit]) -> db::Result
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter().map(|row| Ok(((TenantId(row.tenant_id), row.deposit_id), read_status(&row.status)?))).collect()
-}
-
-/// Moves deposits to where their operations stand; returns how many moved or stood there.
-pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<u64> {
-    let moved = sqlx::query!(
-        "update deposit d set
-            status = n.status,
-            tx_hash = coalesce(n.tx_hash, d.tx_hash),
-            block_number = coalesce(n.block_number, d.block_number),
-            failure = n.failure,
-            submitted_at = coalesce(d.submitted_at, n.submitted_at),
-            ended_at = case when n.status in ('SETTLED', 'FAILED') then coalesce(n.ended_at, now()) end
-        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::timestamptz[],
-                $8::timestamptz[])
-            as n (tenant_id, operation, status, tx_hash, block_number, failure, submitted_at, ended_at)
-        where d.tenant_id = n.tenant_id and d.chain_op_id = n.operation
-            and d.status in ('QUEUED', 'SUBMITTED', n.status)",
-        &news.iter().map(|(n, _)| n.tenant.0).collect::<Vec<_>>(),
-        &news.iter().map(|(n, _)| n.operation).collect::<Vec<_>>(),
-        &news.iter().map(|(_, status)| status.as_str()).collect::<Vec<_>>() as &[&str],
-        &news.iter().map(|(n, _)| n.tx_hash.map(|hash| hash.to_vec())).collect::<Vec<_>>() as &[Option<Vec<u8>>],
-        &news.iter().map(|(n, _)| n.block_number.and_then(|b| i64::try_from(b).ok())).collect::<Vec<_>>()
-            as &[Option<i64>],
-        &news.iter().map(|(n, _)| n.failure.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
-        &news.iter().map(|(n, _)| n.submitted_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-        &news.iter().map(|(n, _)| n.ended_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(moved.rows_affected())
 }
 
 pub async fn simulated_total(tx: &mut TenantTx, customer: Uuid, token: &str) -> db::Result<Amount> {

@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::deposit::{KIND, Status};
-use super::store;
+use super::{events, store};
 use crate::chain::{self, News, OperationState};
-use crate::db::Db;
 use crate::foundation::{FailPoint, TenantId};
 use crate::ledger::{self, End, Ended};
 use crate::product::App;
+use crate::webhooks;
 
 /// Operations handled in one transaction at most.
 const BATCH: i64 = 500;
@@ -35,14 +35,14 @@ enum Error {
     #[error("the reservation of deposit {0} does not end as its operation did: {1:?}")]
     Reservation(Uuid, Ended),
     #[error("{0} operations belong to no deposit that waits for them")]
-    NoDeposit(u64),
+    NoDeposit(usize),
 }
 
 /// Runs until told to stop.
 pub async fn run(app: App, shutdown: CancellationToken) {
     let mut failures = 0_u32;
     loop {
-        let pause = match round(&app.db).await {
+        let pause = match round(&app).await {
             Ok(true) => Duration::ZERO,
             Ok(false) => {
                 failures = 0;
@@ -64,19 +64,19 @@ pub async fn run(app: App, shutdown: CancellationToken) {
 }
 
 /// Handles one batch of news; `true` when there may be more.
-async fn round(db: &Db) -> Result<bool, Error> {
-    let news = chain::news(db, KIND, BATCH).await?;
+async fn round(app: &App) -> Result<bool, Error> {
+    let news = chain::news(&app.db, KIND, BATCH).await?;
     if news.is_empty() {
         return Ok(false);
     }
     let full = news.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
-    match settle(db, &news).await {
+    match settle(app, &news).await {
         Ok(won) => Ok(full && won > 0),
         Err(error) if news.len() > 1 => {
             tracing::warn!(%error, news = news.len(), "a batch of deposits failed; each is tried alone");
             let (mut won, mut last) = (0, None);
             for item in &news {
-                match settle(db, std::slice::from_ref(item)).await {
+                match settle(app, std::slice::from_ref(item)).await {
                     Ok(count) => won += count,
                     Err(error) => {
                         tracing::error!(deposit = %item.operation, tenant = %item.tenant, %error, "a deposit is stuck");
@@ -91,10 +91,11 @@ async fn round(db: &Db) -> Result<bool, Error> {
     }
 }
 
-/// Notes the news, ends the reservations and moves the deposits, all in one transaction; returns how many were ours.
-async fn settle(db: &Db, news: &[News]) -> Result<usize, Error> {
+/// Notes the news, ends the reservations, moves the deposits and tells their tenants, all in one transaction; returns how
+/// many were ours.
+async fn settle(app: &App, news: &[News]) -> Result<usize, Error> {
     let tenants: BTreeSet<TenantId> = news.iter().map(|item| item.tenant).collect();
-    let mut tx = db.tenants(&Vec::from_iter(tenants)).begin().await?;
+    let mut tx = app.db.tenants(&Vec::from_iter(tenants)).begin().await?;
     let won = chain::take_note(&mut tx, news).await?;
     if won.is_empty() {
         return Ok(0);
@@ -110,10 +111,11 @@ async fn settle(db: &Db, news: &[News]) -> Result<usize, Error> {
     }
     let moves: Vec<(&News, Status)> = won.iter().map(|item| (item, status(item))).collect();
     let moved = store::advance(&mut tx, &moves).await?;
-    let left = u64::try_from(moves.len()).unwrap_or(u64::MAX).saturating_sub(moved);
+    let left = moves.len().saturating_sub(moved.len());
     if left > 0 {
         return Err(Error::NoDeposit(left));
     }
+    webhooks::emit(&mut tx, &events::moved(&moved, &app.tokens)).await?;
     tx.commit().await?;
     FailPoint::Noted.reached();
     count(&moves);

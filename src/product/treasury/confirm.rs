@@ -42,7 +42,7 @@ pub async fn confirm(
     if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
-    let topup = Topups::confirm(&mut tx, id, &by, app.clock.now()).await?.ok_or_else(unknown)?;
+    let topup = Topups::confirm(&mut tx, &app.tokens, id, &by, app.clock.now()).await?.ok_or_else(unknown)?;
     let answer = ListedTopup::of(&app.tokens, topup)?;
     once.commit(tx, StatusCode::OK, &answer).await
 }

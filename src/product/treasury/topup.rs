@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -9,11 +10,12 @@ use super::audit::VerifyLedger;
 use super::report::{NewTopup, Report};
 use super::store;
 use crate::db::{Db, TenantTx};
-use crate::foundation::{Amount, PublicId, TenantId};
+use crate::foundation::{Amount, Mode, PublicId, TenantId, Tokens};
 use crate::http::{Error, Result};
 use crate::jobs::Jobs;
 use crate::ledger::{self, AccountKind, Outcome, Posting};
 use crate::product::App;
+use crate::webhooks::{self, EventType, NewEvent, Resource};
 
 /// The ledger's reason for a top-up's transfer.
 pub(super) const REASON: &str = "topup";
@@ -71,6 +73,26 @@ impl Topup {
     pub fn public_id(&self) -> String {
         PublicId::format(ID, self.id)
     }
+
+    /// That its money has arrived.
+    fn confirmed(&self, tenant: TenantId, tokens: &Tokens, now: DateTime<Utc>) -> NewEvent {
+        NewEvent {
+            tenant,
+            event: EventType::TopupConfirmed,
+            resource: Resource::new(REASON, self.id),
+            mode: Mode::Live,
+            at: self.confirmed_at.unwrap_or(now),
+            data: json!({
+                "topup_id": self.public_id(),
+                "status": self.status,
+                "amount": tokens.by_symbol(&self.token).map(|token| token.format(self.amount)),
+                "token": self.token,
+                "reference": self.reference,
+                "created_at": self.created_at,
+                "confirmed_at": self.confirmed_at,
+            }),
+        }
+    }
 }
 
 /// What became of a report.
@@ -107,8 +129,14 @@ impl Topups {
     }
 
     /// Credits a top-up of the transaction's tenant, once however often and by however many it is asked at once; has
-    /// the books verified. `by` is kept: who says that the money has arrived. `None` when the tenant has no such top-up.
-    pub async fn confirm(tx: &mut TenantTx, id: Uuid, by: &str, now: DateTime<Utc>) -> Result<Option<Topup>> {
+    /// the books verified and tells the tenant. `by` is kept: who says that the money has arrived. `None` when the tenant has no such top-up.
+    pub async fn confirm(
+        tx: &mut TenantTx,
+        tokens: &Tokens,
+        id: Uuid,
+        by: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Topup>> {
         // Whoever comes at the same time waits for this row and then finds it confirmed.
         let Some(topup) = store::confirm(tx, id, by, now).await? else {
             return Ok(store::find(tx, id).await?);
@@ -129,6 +157,7 @@ impl Topups {
             other => return Err(Error::internal(format!("top-up {id} is not credited but {other:?}"))),
         }
         Jobs::enqueue(tx, &VerifyLedger { tenant }).await?;
+        webhooks::emit(tx, &[topup.confirmed(tenant, tokens, now)]).await?;
         Ok(Some(topup))
     }
 
@@ -138,7 +167,7 @@ impl Topups {
         let now = app.clock.now();
         let mut tx = app.db.tenant(tenant).begin().await?;
         let (Requested::New(topup) | Requested::Duplicate(topup)) = Self::request(&mut tx, report, now).await?;
-        let confirmed = Self::confirm(&mut tx, topup.id, by, now).await?;
+        let confirmed = Self::confirm(&mut tx, &app.tokens, topup.id, by, now).await?;
         tx.commit().await?;
         confirmed.ok_or_else(|| Error::internal("a top-up that was just stored cannot be found"))
     }

@@ -21,6 +21,12 @@ struct Stored<'a> {
     body: String,
 }
 
+struct Endpoint {
+    id: Uuid,
+    /// The words of those that it wants; all when absent.
+    events: Option<Vec<String>>,
+}
+
 /// Which of these events any endpoint wants; `None` when none.
 pub async fn wanted<'a>(tx: &mut TenantTx, events: &'a [NewEvent]) -> db::Result<Option<Wanted<'a>>> {
     let tenants: BTreeSet<Uuid> = events.iter().map(|event| event.tenant.0).collect();
@@ -34,17 +40,17 @@ pub async fn wanted<'a>(tx: &mut TenantTx, events: &'a [NewEvent]) -> db::Result
     )
     .fetch_all(&mut **tx)
     .await?;
-    let mut endpoints: HashMap<Uuid, Vec<(Uuid, Option<Vec<String>>)>> = HashMap::new();
+    let mut endpoints: HashMap<Uuid, Vec<Endpoint>> = HashMap::new();
     for row in rows {
-        endpoints.entry(row.tenant_id).or_default().push((row.id, row.events));
+        endpoints.entry(row.tenant_id).or_default().push(Endpoint { id: row.id, events: row.events });
     }
     let mut wanted = Wanted { events: Vec::new(), deliveries: Vec::new() };
     for new in events {
         let place = wanted.events.len();
         let before = wanted.deliveries.len();
-        for (endpoint, filter) in endpoints.get(&new.tenant.0).into_iter().flatten() {
-            if wants(filter.as_deref(), new.event) {
-                wanted.deliveries.push((Uuid::now_v7(), *endpoint, place));
+        for endpoint in endpoints.get(&new.tenant.0).into_iter().flatten() {
+            if endpoint.wants(new.event) {
+                wanted.deliveries.push((Uuid::now_v7(), endpoint.id, place));
             }
         }
         if wanted.deliveries.len() > before {
@@ -54,8 +60,10 @@ pub async fn wanted<'a>(tx: &mut TenantTx, events: &'a [NewEvent]) -> db::Result
     Ok((!wanted.events.is_empty()).then_some(wanted))
 }
 
-fn wants(filter: Option<&[String]>, event: EventType) -> bool {
-    filter.is_none_or(|words| words.iter().any(|word| word == event.as_str()))
+impl Endpoint {
+    fn wants(&self, event: EventType) -> bool {
+        self.events.as_ref().is_none_or(|words| words.iter().any(|word| word == event.as_str()))
+    }
 }
 
 /// Stores them; the workers wake when the transaction is committed.
