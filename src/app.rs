@@ -17,9 +17,9 @@ use crate::foundation::{BlindIndexer, Clock};
 use crate::http::idempotency::AnswerSeal;
 use crate::http::rate_limit::{Rate, RateLimits};
 use crate::http::{self, HttpSettings, openapi};
+use crate::probes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::{self, App, funding};
-use crate::probes;
 
 /// How long work in hand may take after a shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(30);

@@ -13,9 +13,9 @@ use crate::auth::Jwt;
 use crate::config::{self, Config, Environment};
 use crate::db::{self, Db};
 use crate::foundation::{Clock, Mode, PublicId, TenantId};
+use crate::http::openapi;
 use crate::product::api_keys::ApiKeys;
 use crate::product::ops::{TenantKeys, Tenants};
-use crate::http::openapi;
 use crate::product::treasury::Audit;
 use crate::{dev, logging, product};
 

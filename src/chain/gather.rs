@@ -7,13 +7,13 @@ use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::{SolCall, SolValue};
 
 use super::contracts::IBatchAccount::executeBatchCall;
-use super::contracts::{Call, IERC20};
-use super::engine::{Engine, EngineError, Result};
+use super::contracts::{Call, IERC20, PackedUserOperation};
+use super::engine::{Engine, Result};
 use super::entry_point::{self, ENTRY_POINT};
-use super::failpoint::FailPoint;
 use super::rpc::Head;
 use super::rpc_error::{Refusal, RpcError};
 use super::store::{self, Lease, OpenUserOp, Operation, Version};
+use crate::foundation::FailPoint;
 
 /// Call gas of one transfer whose gas cannot be estimated because it reverts now. It goes out all the same: whether
 /// it happened is for the chain to say.
@@ -31,7 +31,7 @@ impl Engine {
         let claimed = store::claim(&mut tx, self.chain.treasury(), settings.batch_limit, head.number).await?;
         tx.commit().await?;
         if claimed.is_some() {
-            FailPoint::AfterClaim.reached();
+            FailPoint::Claimed.reached();
         }
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Engine {
         store::confirm(&mut tx, lease).await?;
         store::insert_version(&mut tx, user_op.id, &version).await?;
         tx.commit().await?;
-        FailPoint::AfterUserOpStored.reached();
+        FailPoint::UserOpStored.reached();
         Ok(Some(version))
     }
 
@@ -105,6 +105,6 @@ fn batch_of_transfers(operations: &[Operation]) -> Bytes {
 }
 
 /// Reads a stored user operation back.
-pub(super) fn unpack(user_op: &OpenUserOp, version: &Version) -> Result<super::contracts::PackedUserOperation> {
-    super::contracts::PackedUserOperation::abi_decode(&version.packed).map_err(|_| EngineError::Corrupt(user_op.id))
+pub(super) fn unpack(version: &Version) -> Option<PackedUserOperation> {
+    PackedUserOperation::abi_decode(&version.packed).ok()
 }

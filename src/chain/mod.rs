@@ -16,7 +16,6 @@ pub mod contracts;
 mod delegation;
 mod engine;
 pub mod entry_point;
-mod failpoint;
 mod fees;
 mod gather;
 mod lane;

@@ -10,9 +10,9 @@ use alloy::sol_types::SolEvent;
 use super::contracts::IEntryPoint::{UserOperationEvent, getNonceCall};
 use super::engine::{Engine, Result};
 use super::entry_point::ENTRY_POINT;
-use super::failpoint::FailPoint;
 use super::rpc::Head;
 use super::store::{self, OpenUserOp};
+use crate::foundation::FailPoint;
 
 /// A gap of more blocks than this is searched by logs, not block by block.
 const MAX_GAP: u64 = 32;
@@ -105,7 +105,7 @@ impl Engine {
             return Ok(false);
         };
         store::mark_mined(self.chain.db(), user_op.id, tx, (number, hash), event.success).await?;
-        FailPoint::AfterMined.reached();
+        FailPoint::Mined.reached();
         Ok(true)
     }
 }

@@ -8,10 +8,10 @@ use alloy::rpc::types::TransactionReceipt;
 use uuid::Uuid;
 
 use super::engine::{Engine, Result};
-use super::failpoint::FailPoint;
 use super::outcome::{self, Outcome};
 use super::rpc::Head;
 use super::store::{self, Ending, Lease, MinedUserOp, Operation};
+use crate::foundation::FailPoint;
 
 impl Engine {
     /// Ends user operations whose block is final, and takes back those whose block is gone.
@@ -86,7 +86,7 @@ impl Engine {
         };
         let taken = store::end_operations(&mut tx, tx_hash, user_op.block_number, &endings).await?;
         tx.commit().await?;
-        FailPoint::AfterEnded.reached();
+        FailPoint::Ended.reached();
         for seconds in taken {
             metrics::histogram!("diolkos_chain_stage_seconds", "stage" => "final").record(seconds);
         }

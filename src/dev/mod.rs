@@ -13,10 +13,10 @@ pub mod identity;
 pub mod keys;
 pub mod paths;
 pub mod postgres;
+pub mod rpc;
 mod run;
 mod seed;
 mod settings;
-pub mod rpc;
 #[cfg(test)]
 mod tests;
 

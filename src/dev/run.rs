@@ -145,7 +145,8 @@ fn credentials(
     tenants: Vec<super::credentials::TenantCredentials>,
 ) -> Result<Credentials> {
     let Some(first) = tenants.first() else { bail!("no tenant was seeded") };
-    let orchestration_token = server.app.auth.jwt().issue_orchestration(first.id, "development", seed::TOKEN_TTL, server.app.clock.now())?;
+    let orchestration_token =
+        server.app.auth.jwt().issue_orchestration(first.id, "development", seed::TOKEN_TTL, server.app.clock.now())?;
     Ok(Credentials {
         base_url,
         rpc_url: anvil.url(),

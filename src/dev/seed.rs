@@ -34,9 +34,7 @@ pub async fn chain(app: &App, keys: &DevelopmentKeys, rpc_url: &str) -> Result<(
     contracts::give_native(rpc_url, keys.lane()?, U256::from(LANE_COINS) * ten.pow(U256::from(18))).await?;
     for token in app.tokens.iter() {
         let unit = ten.pow(U256::from(token.decimals));
-        for (holder, amount) in
-            [(keys.treasury()?, TREASURY_TOKENS), (contracts::FUNDED_ADDRESS, TRIAL_TOKENS)]
-        {
+        for (holder, amount) in [(keys.treasury()?, TREASURY_TOKENS), (contracts::FUNDED_ADDRESS, TRIAL_TOKENS)] {
             if app.chain.rpc().token_balance(token.contract, holder).await?.is_zero() {
                 contracts::mint(rpc_url, token.contract, holder, U256::from(amount) * unit).await?;
             }

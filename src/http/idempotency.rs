@@ -29,7 +29,7 @@ use sha2::{Digest, Sha256};
 use super::extract::unread;
 use super::{Error, Result};
 use crate::db::TenantTx;
-use crate::foundation::{DataKey, Mode, Sealed, TenantId};
+use crate::foundation::{DataKey, FailPoint, Mode, Sealed, TenantId};
 
 pub use store::purge;
 
@@ -114,7 +114,9 @@ impl Once {
     pub async fn commit(&self, mut tx: TenantTx, status: StatusCode, body: &impl Serialize) -> Result<Response> {
         let body = serde_json::to_vec(body).map_err(Error::internal)?;
         self.keep(&mut tx, status, &body).await?;
+        FailPoint::Working.reached();
         tx.commit().await?;
+        FailPoint::Committed.reached();
         Ok(json_response(status, body))
     }
 

@@ -2,8 +2,17 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 #![allow(missing_docs, reason = "tests document themselves")]
 
+mod admin_jobs;
 mod chain;
 mod chain_faults;
+mod chain_start;
+mod crash;
+mod funding;
 mod harness;
 mod jobs;
 mod ledger;
+mod lost_answers;
+mod reorgs;
+mod treasury;
+mod users;
+mod wallets;

@@ -94,6 +94,11 @@ impl Postgres {
         &self.home.data
     }
 
+    /// The folder of its Unix socket, `.s.PGSQL.5432`.
+    pub fn socket_folder(&self) -> &Path {
+        &self.home.socket
+    }
+
     /// The postmaster's process id.
     pub fn pid(&self) -> u32 {
         self.child.pid()

@@ -52,7 +52,8 @@ impl Answer {
 impl Actor {
     /// A caller that sends these headers.
     pub fn new(base_url: &str, headers: &[(&str, &str)]) -> Self {
-        let mut actor = Self { base_url: base_url.to_owned(), headers: HeaderMap::new(), client: reqwest::Client::new() };
+        let mut actor =
+            Self { base_url: base_url.to_owned(), headers: HeaderMap::new(), client: reqwest::Client::new() };
         for (name, value) in headers {
             actor = actor.with(name, value);
         }

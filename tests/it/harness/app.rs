@@ -68,7 +68,7 @@ impl TestApp {
         let mut variables = variables(services, &database, &rpc_proxy, &db_proxy);
         change(&mut variables);
         let (treasury, lane) = (address(&variables["TREASURY_KEY"]), address(&variables["LANE_KEYS"]));
-        services.fund(treasury, lane).await;
+        services.fund(&services.rpc_url, treasury, lane).await;
         let (app, base_url, running) = start(&variables).await;
         Self { services, database, variables, rpc_proxy, db_proxy, base_url, app, running: Some(running) }
     }
@@ -99,7 +99,8 @@ impl TestApp {
 
     /// A new tenant `<name>.ul` with a live and a test key, without a balance.
     pub async fn tenant(&self, name: &str) -> TestTenant {
-        let answer = self.operator().post("/admin/tenants", json!({"namespace": format!("{name}.ul"), "name": name})).await;
+        let answer =
+            self.operator().post("/admin/tenants", json!({"namespace": format!("{name}.ul"), "name": name})).await;
         assert_eq!(answer.status, 201, "{answer}");
         TestTenant::new(self, answer.json["id"].as_str().unwrap().parse().unwrap()).await
     }

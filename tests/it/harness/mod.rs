@@ -1,9 +1,13 @@
 //! What tests work with.
 
+pub mod actor;
+pub mod app;
 pub mod db_proxy;
 pub mod engine;
+pub mod process;
 pub mod rpc_proxy;
 pub mod services;
+pub mod tenant;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -1,7 +1,6 @@
 //! The real binary in a process of its own, which a test can kill at a named step.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use super::app::Variables;
 use super::{actor::Actor, until};
@@ -14,7 +13,7 @@ pub struct Process {
 
 impl Process {
     /// Starts a server with these variables; `fail_at` names the step at which it dies.
-    pub async fn serve(variables: &Variables, fail_at: Option<&str>) -> Self {
+    pub fn spawn(variables: &Variables, fail_at: Option<&str>) -> Self {
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_diolkos"));
         command.arg("serve").env_clear().envs(variables).env("PORT", port.to_string()).env("RUST_LOG", "error");
@@ -22,7 +21,12 @@ impl Process {
             command.env("FAIL_AT", step);
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let mut process = Self { child, base_url: format!("http://127.0.0.1:{port}") };
+        Self { child, base_url: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// The same, and waits until it serves or has died.
+    pub async fn serve(variables: &Variables, fail_at: Option<&str>) -> Self {
+        let mut process = Self::spawn(variables, fail_at);
         let nobody = Actor::new(&process.base_url, &[]);
         until("the process serves", || {
             let nobody = nobody.clone();
@@ -49,12 +53,6 @@ impl Process {
             async move { gone.then_some(()) }
         })
         .await;
-    }
-
-    /// Whether it still runs after a while.
-    pub async fn survives(&mut self, time: Duration) -> bool {
-        tokio::time::sleep(time).await;
-        self.child.try_wait().unwrap().is_none()
     }
 }
 

@@ -114,6 +114,11 @@ impl Services {
         self.postgres.server_url(database)
     }
 
+    /// The server's Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.postgres.socket_folder().join(".s.PGSQL.5432")
+    }
+
     /// A URL as the superuser, who sees everything.
     pub fn superuser_url(&self, database: &str) -> String {
         self.postgres.url("postgres", database)

@@ -3,37 +3,46 @@
 /// A step between two others that must survive the process's death.
 #[derive(Clone, Copy, Debug)]
 pub enum FailPoint {
+    /// A request's work is done in a transaction that is not committed.
+    Working,
+    /// A request's work is committed; the caller has no answer.
+    Committed,
     /// Operations belong to a user operation that is not signed.
-    AfterClaim,
+    Claimed,
     /// A user operation's signature is stored.
-    AfterUserOpStored,
+    UserOpStored,
     /// A bundle is signed but not stored.
-    AfterBundleSigned,
+    BundleSigned,
     /// A bundle's bytes and nonce are stored but not sent.
-    AfterBundleStored,
+    BundleStored,
     /// The node has the bundle; that is not noted yet.
-    AfterBroadcast,
+    Broadcast,
     /// It is noted that the bundle was sent.
-    AfterSent,
+    Sent,
     /// The user operation was seen in a block.
-    AfterMined,
+    Mined,
     /// The outcome is stored; the feature that asked does not know.
-    AfterEnded,
+    Ended,
+    /// The feature that asked has taken note.
+    Noted,
 }
 
 impl FailPoint {
-    #[cfg(feature = "failpoints")]
     /// The name by which `FAIL_AT` calls it.
+    #[cfg(feature = "failpoints")]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::AfterClaim => "after_claim",
-            Self::AfterUserOpStored => "after_user_op_stored",
-            Self::AfterBundleSigned => "after_bundle_signed",
-            Self::AfterBundleStored => "after_bundle_stored",
-            Self::AfterBroadcast => "after_broadcast",
-            Self::AfterSent => "after_sent",
-            Self::AfterMined => "after_mined",
-            Self::AfterEnded => "after_ended",
+            Self::Working => "working",
+            Self::Committed => "committed",
+            Self::Claimed => "claimed",
+            Self::UserOpStored => "user_op_stored",
+            Self::BundleSigned => "bundle_signed",
+            Self::BundleStored => "bundle_stored",
+            Self::Broadcast => "broadcast",
+            Self::Sent => "sent",
+            Self::Mined => "mined",
+            Self::Ended => "ended",
+            Self::Noted => "noted",
         }
     }
 
