@@ -50,6 +50,8 @@ pub struct Config {
     pub jwt_issuer: String,
     /// Operators' bearer token.
     pub operator_token: SecretString,
+    /// argon2id hash (PHC string form) of the password by which operators enter with a browser.
+    pub operator_password_hash: Option<String>,
     /// Stablecoins.
     pub tokens: Tokens,
     /// The chain engine.
@@ -128,6 +130,7 @@ impl Config {
             jwt_private_key: env.secret("JWT_PRIVATE_KEY")?,
             jwt_issuer: env.parsed("JWT_ISSUER", "diolkos")?,
             operator_token: operator_token(env)?,
+            operator_password_hash: env.text("OPERATOR_PASSWORD_HASH"),
             tokens: Tokens::new(tokens),
             chain: chain(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,

@@ -12,6 +12,7 @@ mod harness;
 mod jobs;
 mod ledger;
 mod lost_answers;
+mod operators;
 mod reorgs;
 mod treasury;
 mod users;
