@@ -8,3 +8,5 @@ mod crash;
 mod harness;
 mod jobs;
 mod ledger;
+mod money_rules;
+mod tenancy;

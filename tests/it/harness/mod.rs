@@ -8,6 +8,7 @@ pub mod process;
 pub mod rpc_proxy;
 pub mod services;
 pub mod tenant;
+pub mod wire;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
