@@ -8,5 +8,7 @@ mod crash;
 mod harness;
 mod jobs;
 mod ledger;
+mod live_and_test;
 mod money_rules;
+mod strangers;
 mod tenancy;

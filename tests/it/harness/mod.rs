@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod app;
 pub mod db_proxy;
+pub mod document;
 pub mod engine;
 pub mod process;
 pub mod rpc_proxy;
