@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 #![allow(missing_docs, reason = "tests document themselves")]
 
+mod api_keys;
+mod authentication;
 mod chain;
 mod chain_faults;
 mod crash;
@@ -12,3 +14,4 @@ mod live_and_test;
 mod money_rules;
 mod strangers;
 mod tenancy;
+mod tokens;

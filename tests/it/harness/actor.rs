@@ -33,7 +33,7 @@ impl fmt::Display for Answer {
 }
 
 /// What differs from run to run, and what a snapshot shows instead.
-static REDACTED: LazyLock<[(Regex, &str); 8]> = LazyLock::new(|| {
+static REDACTED: LazyLock<[(Regex, &str); 9]> = LazyLock::new(|| {
     [
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[uuid]"),
         (r"sk_(live|test)_[0-9a-f]{64}", "sk_${1}_[secret]"),
@@ -42,6 +42,7 @@ static REDACTED: LazyLock<[(Regex, &str); 8]> = LazyLock::new(|| {
         (r"0x[0-9a-f]{64}", "[hash]"),
         (r"0x[0-9a-fA-F]{40}", "[address]"),
         (r"\b[0-9a-f]{64}\b", "[digest]"),
+        (r#""next_cursor":"[^"]+""#, r#""next_cursor":"[cursor]""#),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
     ]
     .map(|(pattern, shown)| (Regex::new(pattern).unwrap(), shown))
