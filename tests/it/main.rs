@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod authentication;
+mod bodies;
 mod chain;
 mod chain_faults;
 mod crash;
@@ -15,3 +16,4 @@ mod money_rules;
 mod strangers;
 mod tenancy;
 mod tokens;
+mod values;
