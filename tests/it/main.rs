@@ -10,6 +10,7 @@ mod chain_faults;
 mod crash;
 mod dialects;
 mod harness;
+mod idempotency;
 mod jobs;
 mod ledger;
 mod limits;
