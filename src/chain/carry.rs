@@ -1,9 +1,10 @@
 //! User operations become bundles: simulated, signed, stored, and only then sent.
 
+use std::time::Duration;
+
 use alloy::primitives::Bytes;
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::{SolCall, SolError};
-use chrono::TimeDelta;
 
 use super::contracts::IEntryPoint::{FailedOp, FailedOpWithRevert, handleOpsCall};
 use super::contracts::PackedUserOperation;
@@ -19,6 +20,9 @@ use crate::foundation::FailPoint;
 
 /// A transaction's bytes, less room for its envelope: nodes refuse more than 128 KB.
 const MAX_CALL_DATA: usize = 126 * 1024;
+
+/// How long a user operation waits that cannot be carried as things stand.
+const LONG_WAIT: Duration = Duration::from_secs(30);
 
 /// A user operation that is ready to be carried.
 pub(super) struct Passenger {
@@ -50,17 +54,21 @@ impl Engine {
                 Some(version) => Some(version),
                 None => self.sign(lease, &user_op, head).await?,
             };
-            if let Some(version) = version {
-                let packed = unpack(&user_op, &version)?;
-                passengers.push(Passenger { user_op, version, packed });
+            let Some(version) = version else { continue };
+            match unpack(&version) {
+                Some(packed) => passengers.push(Passenger { user_op, version, packed }),
+                None => {
+                    tracing::error!(user_op = %user_op.id, "the stored bytes of a user operation cannot be read");
+                    store::hold(self.chain.db(), user_op.id, LONG_WAIT, "its stored bytes cannot be read").await?;
+                }
             }
         }
         Ok(passengers)
     }
 
     /// Leaves out what fails validation; `None` when nobody is left.
-    pub(super) async fn board(
-        &self,
+    async fn board(
+        &mut self,
         lease: &Lease,
         mut passengers: Vec<Passenger>,
     ) -> Result<Option<(Vec<Passenger>, Draft)>> {
@@ -95,15 +103,18 @@ impl Engine {
         Draft { to: ENTRY_POINT, input, gas_limit, authorization: None }
     }
 
-    /// A nonce that is used up means that somebody carried it; anything else is looked at again later.
-    async fn leave_behind(&self, user_op: &OpenUserOp, reason: &str) -> Result<()> {
-        if reason.starts_with("AA25") && self.locate(user_op).await? {
+    /// A nonce that is used up means that somebody carried it; anything else is looked at again later, when it has been
+    /// made sure that the treasury still has its code.
+    async fn leave_behind(&mut self, user_op: &OpenUserOp, reason: &str) -> Result<()> {
+        let used_up = reason.starts_with("AA25");
+        if used_up && self.locate(user_op).await? {
             return Ok(());
         }
         tracing::warn!(user_op = %user_op.id, reason, "a user operation fails validation and waits");
         metrics::counter!("diolkos_user_ops_left_behind_total").increment(1);
-        let until = chrono::Utc::now() + TimeDelta::seconds(if reason.starts_with("AA25") { 2 } else { 30 });
-        Ok(store::hold(self.chain.db(), user_op.id, until, reason).await?)
+        self.prepared &= used_up;
+        let wait = if used_up { Duration::from_secs(2) } else { LONG_WAIT };
+        Ok(store::hold(self.chain.db(), user_op.id, wait, reason).await?)
     }
 
     /// Signs for a nonce of the lane and stores the bytes, and the nonce's use, in one transaction.

@@ -32,9 +32,6 @@ pub enum EngineError {
     /// A signer failed.
     #[error("a signer failed: {0}")]
     Signer(#[from] alloy::signers::Error),
-    /// What is stored cannot be read back.
-    #[error("stored bytes of user operation {0} cannot be read")]
-    Corrupt(Uuid),
     /// The chain cannot serve this engine; only an operator can mend that.
     #[error("{0}")]
     Unsuitable(String),
@@ -146,9 +143,9 @@ async fn wait_for_operation(chain: &Chain, listener: &mut Option<sqlx::postgres:
         }
         *listener = Some(fresh);
     }
-    if let Some(open) = listener {
-        if open.recv().await.is_err() {
-            *listener = None;
-        }
+    if let Some(open) = listener
+        && open.recv().await.is_err()
+    {
+        *listener = None;
     }
 }

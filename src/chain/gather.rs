@@ -7,8 +7,8 @@ use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::{SolCall, SolValue};
 
 use super::contracts::IBatchAccount::executeBatchCall;
-use super::contracts::{Call, IERC20};
-use super::engine::{Engine, EngineError, Result};
+use super::contracts::{Call, IERC20, PackedUserOperation};
+use super::engine::{Engine, Result};
 use super::entry_point::{self, ENTRY_POINT};
 use super::rpc::Head;
 use super::rpc_error::{Refusal, RpcError};
@@ -105,6 +105,6 @@ fn batch_of_transfers(operations: &[Operation]) -> Bytes {
 }
 
 /// Reads a stored user operation back.
-pub(super) fn unpack(user_op: &OpenUserOp, version: &Version) -> Result<super::contracts::PackedUserOperation> {
-    super::contracts::PackedUserOperation::abi_decode(&version.packed).map_err(|_| EngineError::Corrupt(user_op.id))
+pub(super) fn unpack(version: &Version) -> Option<PackedUserOperation> {
+    PackedUserOperation::abi_decode(&version.packed).ok()
 }

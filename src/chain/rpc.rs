@@ -17,6 +17,9 @@ use url::Url;
 use super::contracts::IERC20;
 use super::rpc_error::{Refusal, RpcError};
 
+/// The pause before a call that was refused for the moment is made again.
+const SECOND_ROUND: Duration = Duration::from_millis(100);
+
 type Result<T> = std::result::Result<T, RpcError>;
 
 /// A block's number, hash and base fee.
@@ -48,7 +51,18 @@ impl Rpc {
         Self { endpoints, preferred: Arc::default(), time_limit }
     }
 
+    /// Asks the endpoints in turn; a refusal that passes by itself is worth a second round after a moment.
     async fn call<P: RpcSend + Clone, R: RpcRecv>(&self, method: &'static str, params: P) -> Result<R> {
+        match self.round(method, params.clone()).await {
+            Err(RpcError::Refused { kind, .. }) if kind.is_passing() => {
+                tokio::time::sleep(SECOND_ROUND).await;
+                self.round(method, params).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn round<P: RpcSend + Clone, R: RpcRecv>(&self, method: &'static str, params: P) -> Result<R> {
         let count = self.endpoints.len();
         let first = self.preferred.load(Ordering::Relaxed);
         let mut last = RpcError::Unavailable("no endpoint is configured".into());

@@ -42,6 +42,8 @@ pub enum Refusal {
     PoolFull,
     /// Too many requests.
     RateLimited,
+    /// The node does not have the state of the block that was asked for: not yet, or not any more.
+    OtherBlock,
     /// The call reverts.
     Reverted,
     /// This transaction can never be accepted as it is.
@@ -53,7 +55,7 @@ pub enum Refusal {
 impl Refusal {
     /// Whether asking again later, or another endpoint, may succeed without any change.
     pub fn is_passing(self) -> bool {
-        matches!(self, Self::PoolFull | Self::RateLimited)
+        matches!(self, Self::PoolFull | Self::RateLimited | Self::OtherBlock)
     }
 }
 
@@ -89,6 +91,11 @@ const WORDS: &[(&str, Refusal)] = &[
     ("rate limit", Refusal::RateLimited),
     ("exceeded its compute units", Refusal::RateLimited),
     ("request limit", Refusal::RateLimited),
+    ("blockoutofrange", Refusal::OtherBlock),
+    ("header not found", Refusal::OtherBlock),
+    ("unknown block", Refusal::OtherBlock),
+    ("missing trie node", Refusal::OtherBlock),
+    ("block is not available", Refusal::OtherBlock),
     ("execution reverted", Refusal::Reverted),
     ("vm execution error", Refusal::Reverted),
     ("intrinsic gas too low", Refusal::Invalid),

@@ -30,7 +30,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::db::{self, Db, Page};
+use crate::db::{self, Db, Page, TenantTx};
 
 pub use handlers::Handled;
 pub use maintenance::{PurgeFinishedJobs, PurgeIdempotencyRecords};
@@ -174,6 +174,7 @@ impl Jobs {
     }
 
     /// Has a job of this kind stored once in each period (UTC, counted from 1970), by whichever replica comes first.
+    /// A period is less than a week, after which done jobs are forgotten.
     pub fn every<J: Job + Clone + Sync>(mut self, period: Duration, job: J) -> Self {
         self.handlers.add_periodic(period, job);
         self
@@ -185,8 +186,8 @@ impl Jobs {
         Ok(Page::of(rows, limit, |job| job.id))
     }
 
-    /// Lets a dead job wait for new attempts.
-    pub async fn retry(db: &Db, id: Uuid) -> db::Result<Retry> {
-        store::retry(db, id).await
+    /// Lets a dead job wait for new attempts, once the operator's transaction is committed.
+    pub async fn retry(tx: &mut TenantTx, id: Uuid) -> db::Result<Retry> {
+        store::retry(tx, id).await
     }
 }

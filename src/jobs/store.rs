@@ -7,7 +7,7 @@ use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
 use super::{Job, Listed, Retry, Status};
-use crate::db::{self, Db, Error};
+use crate::db::{self, Db, Error, TenantTx};
 
 /// Longer than the time limit, so that an attempt is over when its lease is.
 const GRACE: Duration = Duration::from_secs(30);
@@ -172,19 +172,25 @@ pub(super) async fn list(db: &Db, status: Option<Status>, limit: i64, after: Opt
         .collect()
 }
 
-pub(super) async fn retry(db: &Db, id: Uuid) -> db::Result<Retry> {
-    let mut tx = db.engine().await?;
+/// Only the engine's role may, so that the transaction takes it for this.
+pub(super) async fn retry(tx: &mut TenantTx, id: Uuid) -> db::Result<Retry> {
+    sqlx::query!("set local role diolkos_engine").execute(&mut **tx).await?;
     let status = sqlx::query_scalar!("select status from job where id = $1 for update", id);
-    let Some(status) = status.fetch_optional(&mut *tx).await? else { return Ok(Retry::Unknown) };
-    match read_status(&status)? {
-        Status::Dead => {}
-        other => return Ok(Retry::NotDead(other)),
-    }
-    sqlx::query!("update job set status = 'waiting', attempts = 0, due_at = now(), ended_at = null where id = $1", id)
-        .execute(&mut *tx)
+    let status = status.fetch_optional(&mut **tx).await?.map(|word| read_status(&word)).transpose()?;
+    if status == Some(Status::Dead) {
+        sqlx::query!(
+            "update job set status = 'waiting', attempts = 0, due_at = now(), ended_at = null where id = $1",
+            id
+        )
+        .execute(&mut **tx)
         .await?;
-    tx.commit().await?;
-    Ok(Retry::Waiting)
+    }
+    sqlx::query!("set local role none").execute(&mut **tx).await?;
+    Ok(match status {
+        None => Retry::Unknown,
+        Some(Status::Dead) => Retry::Waiting,
+        Some(other) => Retry::NotDead(other),
+    })
 }
 
 fn read_status(word: &str) -> db::Result<Status> {

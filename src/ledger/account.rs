@@ -166,7 +166,7 @@ async fn try_lock(tx: &mut TenantTx, wanted: &BTreeSet<AccountKey<'_>>) -> Resul
         where (select count(*) from wanted) = cardinality($1::uuid[])
             and (a.tenant_id, a.id) in (select w.tenant_id, w.id from wanted w)
         order by a.tenant_id, a.id
-        for update of a"#,
+        for no key update of a"#,
         &tenants,
         &kinds as &[&str],
         &tokens as &[&str],

@@ -101,7 +101,7 @@ async fn lock_accounts(tx: &mut TenantTx, tenants: &[Uuid], ids: &[Uuid]) -> Res
         select a.id from ledger_account a
         where (a.tenant_id, a.id) in (select tenant_id, debit from item union select tenant_id, credit from item)
         order by a.tenant_id, a.id
-        for update of a",
+        for no key update of a",
         tenants,
         ids,
     )

@@ -27,6 +27,8 @@ mod posting;
 mod totals;
 mod verify;
 
+use crate::http;
+
 pub use account::{AccountKind, Balance, UnknownAccountKind, balance, balances, open_accounts};
 pub use ending::{End, Ended, end};
 pub use posting::{Outcome, Posting, post, reserve};
@@ -45,6 +47,17 @@ pub enum Error {
     /// A row does not say what this code wrote.
     #[error("the ledger holds a value that it does not know: {0}")]
     Corrupt(&'static str),
+}
+
+/// A database that is overloaded or asks for another try is a 503; the rest is our fault, 500.
+impl From<Error> for http::Error {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Database(error) => error.into(),
+            Error::OutOfScope | Error::Corrupt(_) => Self::internal(error),
+        }
+    }
 }
 
 /// The result of a ledger call.

@@ -18,6 +18,8 @@ pub struct Lease {
     pub holder: Uuid,
     /// Grows with every change of holder; checked in every write.
     pub fence: i64,
+    /// How long it stands without being renewed.
+    pub duration: Duration,
     /// The nonce of the lane's next transaction.
     pub next_nonce: u64,
 }
@@ -72,7 +74,7 @@ pub async fn acquire(db: &Db, lane: Address, holder: Uuid, lease: Duration) -> d
     .fetch_optional(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(row.map(|row| Lease { lane, holder, fence: row.fence, next_nonce: small(row.next_nonce) }))
+    Ok(row.map(|row| Lease { lane, holder, fence: row.fence, duration: lease, next_nonce: small(row.next_nonce) }))
 }
 
 /// Gives the lane back, so that another need not wait for the lease to lapse.
@@ -89,25 +91,27 @@ pub async fn release(db: &Db, lease: &Lease) -> db::Result<()> {
     tx.commit().await
 }
 
-/// Locks the lane's row if the lease still stands; every write of the holder begins with this.
+/// Locks the lane's row and renews the lease if nobody has taken the lane over; every write of the holder begins with
+/// this. A lease that lapsed unnoticed is no harm: whoever takes over raises the fencing number.
 pub async fn confirm(tx: &mut EngineTx, lease: &Lease) -> Result<(), Unheld> {
     let held = sqlx::query!(
-        "select fence from lane
-         where address = $1 and holder = $2 and fence = $3 and lease_until > clock_timestamp() for update",
+        "update lane set lease_until = clock_timestamp() + make_interval(secs => $4)
+         where address = $1 and holder = $2 and fence = $3",
         lease.lane.as_slice(),
         lease.holder,
         lease.fence,
+        lease.duration.as_secs_f64(),
     )
-    .fetch_optional(&mut **tx)
+    .execute(&mut **tx)
     .await?;
-    held.map(drop).ok_or(Unheld::Fenced)
+    if held.rows_affected() == 1 { Ok(()) } else { Err(Unheld::Fenced) }
 }
 
 /// Moves the lane's nonce from what the lease knows to `next`.
 pub async fn set_next_nonce(tx: &mut EngineTx, lease: &mut Lease, next: u64) -> Result<(), Unheld> {
     let moved = sqlx::query!(
         "update lane set next_nonce = $4
-         where address = $1 and holder = $2 and fence = $3 and lease_until > clock_timestamp() and next_nonce = $5",
+         where address = $1 and holder = $2 and fence = $3 and next_nonce = $5",
         lease.lane.as_slice(),
         lease.holder,
         lease.fence,

@@ -1,7 +1,8 @@
 //! User operations and the operations in them.
 
+use std::time::Duration;
+
 use alloy::primitives::{Address, B256};
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{address, big, hash, small};
@@ -224,7 +225,7 @@ pub async fn operations(db: &Db, user_op: Uuid) -> db::Result<Vec<Operation>> {
     Ok(operations.collect())
 }
 
-/// Stores a signature. A user operation that was split meanwhile has other calls: that is checked by `count`.
+/// Stores a signature.
 pub async fn insert_version(tx: &mut EngineTx, user_op: Uuid, version: &Version) -> db::Result<()> {
     sqlx::query!(
         "insert into user_op_version (hash, user_op_id, call_gas, packed) values ($1, $2, $3, $4) on conflict do nothing",
@@ -238,12 +239,17 @@ pub async fn insert_version(tx: &mut EngineTx, user_op: Uuid, version: &Version)
     .map(drop)
 }
 
-/// Keeps a user operation back until a time, and says why.
-pub async fn hold(db: &Db, user_op: Uuid, until: DateTime<Utc>, why: &str) -> db::Result<()> {
+/// Keeps a user operation back for a while, by the database's clock, and says why.
+pub async fn hold(db: &Db, user_op: Uuid, wait: Duration, why: &str) -> db::Result<()> {
     let mut tx = db.engine().await?;
-    sqlx::query!("update user_op set held_until = $2, failure = $3 where id = $1", user_op, until, why)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!(
+        "update user_op set held_until = now() + make_interval(secs => $2), failure = $3 where id = $1",
+        user_op,
+        wait.as_secs_f64(),
+        why
+    )
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await
 }
 

@@ -108,7 +108,7 @@ impl Deposits {
     /// accepted with their reservations and chain operations. Tokens leave from `treasury`.
     pub async fn request(tx: &mut TenantTx, treasury: Address, wanted: &[NewDeposit]) -> Result<Vec<Decision>> {
         let postings: Vec<Posting> = wanted.iter().map(reservation).collect();
-        let outcomes = ledger::reserve(tx, &postings).await.map_err(Error::internal)?;
+        let outcomes = ledger::reserve(tx, &postings).await?;
         let accepted: Vec<&NewDeposit> = wanted
             .iter()
             .zip(&outcomes)

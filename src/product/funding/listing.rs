@@ -83,7 +83,10 @@ pub struct DepositStep {
 /// Lists deposits, newest first.
 #[utoipa::path(get, path = "/v1/dashboard/deposits", tag = "Deposits", security(("bearer" = [])),
     params(Wanted),
-    responses((status = 200, description = "A page of deposits", body = Page<Deposit>), CaasErrors))]
+    responses(
+        (status = 200, description = "A page of deposits", body = Page<Deposit>),
+        (status = 403, description = "The token does not permit waas", body = CaasError),
+        CaasErrors))]
 pub async fn list(
     caller: Dashboard,
     State(app): State<App>,
@@ -105,6 +108,7 @@ pub async fn list(
     params(("deposit_id" = String, Path, example = "dep_001_20240601"), OfMode),
     responses(
         (status = 200, description = "The deposit", body = DepositWithHistory),
+        (status = 403, description = "The token does not permit waas", body = CaasError),
         (status = 404, description = "There is no such deposit", body = CaasError),
         CaasErrors))]
 pub async fn show(

@@ -58,7 +58,7 @@ pub async fn run(app: App, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
-            () = app.chain.news_arrived(), if failures == 0 => {}
+            () = app.chain.news_arrived() => {}
         }
     }
 }
@@ -74,14 +74,18 @@ async fn round(db: &Db) -> Result<bool, Error> {
         Ok(won) => Ok(full && won > 0),
         Err(error) if news.len() > 1 => {
             tracing::warn!(%error, news = news.len(), "a batch of deposits failed; each is tried alone");
-            let mut last = None;
+            let (mut won, mut last) = (0, None);
             for item in &news {
-                if let Err(error) = settle(db, std::slice::from_ref(item)).await {
-                    tracing::error!(deposit = %item.operation, tenant = %item.tenant, %error, "a deposit is stuck");
-                    last = Some(error);
+                match settle(db, std::slice::from_ref(item)).await {
+                    Ok(count) => won += count,
+                    Err(error) => {
+                        tracing::error!(deposit = %item.operation, tenant = %item.tenant, %error, "a deposit is stuck");
+                        last = Some(error);
+                    }
                 }
             }
-            last.map_or(Ok(full), Err)
+            // One that is stuck does not slow the others down.
+            last.filter(|_| won == 0).map_or(Ok(full && won > 0), Err)
         }
         Err(error) => Err(error),
     }

@@ -2,12 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::Operator;
 use crate::db::{Page, PageRequest};
+use crate::foundation::{Mode, TenantId};
+use crate::http::idempotency::Once;
 use crate::http::openapi::{CaasError, CaasErrors};
 use crate::http::{Error, Path, Query, Result, page_bounds};
 use crate::jobs::{Jobs, Listed, Retry, Status};
@@ -49,12 +53,17 @@ pub struct RetriedJob {
         (status = 200, description = "It waits to be run", body = RetriedJob),
         (status = 404, description = "There is no such job", body = CaasError),
         (status = 409, description = "It is not dead", body = CaasError),
+        (status = 413, description = "The body is larger than 1 MiB", body = CaasError),
         CaasErrors))]
-pub async fn retry(_: Operator, State(app): State<App>, Path(id): Path<String>) -> Result<Json<RetriedJob>> {
+pub async fn retry(_: Operator, State(app): State<App>, Path(id): Path<String>, once: Once) -> Result<Response> {
     let unknown = || Error::not_found("job_not_found", "there is no such job");
     let id = Uuid::try_parse(&id).map_err(|_| unknown())?;
-    match Jobs::retry(&app.db, id).await? {
-        Retry::Waiting => Ok(Json(RetriedJob { id, status: Status::Waiting })),
+    let mut tx = app.db.tenant(TenantId::OPERATOR).begin().await?;
+    if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
+        return Ok(first);
+    }
+    match Jobs::retry(&mut tx, id).await? {
+        Retry::Waiting => once.commit(tx, StatusCode::OK, &RetriedJob { id, status: Status::Waiting }).await,
         Retry::NotDead(status) => {
             Err(Error::conflict("job_not_dead", "only a dead job can be retried").with("status", status))
         }

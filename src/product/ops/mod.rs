@@ -1,5 +1,6 @@
 //! Operations: whether the server is well, and the tenants it serves.
 
+mod chain;
 mod health;
 mod jobs;
 mod metrics;
@@ -24,6 +25,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(health::readyz))
         .routes(routes!(metrics::metrics))
         .routes(routes!(version::version))
+        .routes(routes!(chain::show))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::retry))
         .routes(routes!(routes::create_tenant, routes::list_tenants))

@@ -63,8 +63,7 @@ impl Audit {
 }
 
 async fn findings(tx: &mut TenantTx) -> Result<Vec<String>> {
-    let mut found: Vec<String> =
-        ledger::verify(tx).await.map_err(Error::internal)?.iter().map(ToString::to_string).collect();
+    let mut found: Vec<String> = ledger::verify(tx).await?.iter().map(ToString::to_string).collect();
     found.extend(Deposits::contradictions(tx).await?);
     for contradiction in store::contradictions(tx).await? {
         let transfer = contradiction.reference.map_or("there is no transfer".to_owned(), |r| format!("transfer {r}"));

@@ -52,7 +52,7 @@ pub struct BalanceOfToken {
         CaasErrors))]
 pub async fn tenant_balance(caller: Dashboard, State(app): State<App>) -> Result<Json<TenantBalance>> {
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    let found = ledger::balances(&mut tx, AccountKind::Treasury).await.map_err(Error::internal)?;
+    let found = ledger::balances(&mut tx, AccountKind::Treasury).await?;
     tx.commit().await?;
     let found: HashMap<String, Balance> = found.into_iter().collect();
     let of = |token: &Token| {

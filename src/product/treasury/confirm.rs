@@ -22,6 +22,7 @@ use crate::product::App;
         (status = 403, description = "Only an operator or a super admin may confirm", body = CaasError),
         (status = 404, description = "There is no such top-up", body = CaasError),
         (status = 409, description = "The Idempotency-Key was sent with another request, or is being served", body = CaasError),
+        (status = 413, description = "The body is larger than 1 MiB", body = CaasError),
         CaasErrors))]
 pub async fn confirm(
     caller: OperatorOrSuperAdmin,

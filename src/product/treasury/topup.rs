@@ -124,7 +124,7 @@ impl Topups {
             reason: REASON,
             reference: format!("{REASON}:{}", topup.id),
         };
-        match ledger::post(tx, &[posting]).await.map_err(Error::internal)?.as_slice() {
+        match ledger::post(tx, &[posting]).await?.as_slice() {
             [Outcome::Accepted] => {}
             other => return Err(Error::internal(format!("top-up {id} is not credited but {other:?}"))),
         }

@@ -91,22 +91,13 @@ pub struct WalletBalance {
     /// The customer's smart wallet.
     #[schema(example = "0xA1b2C3d4E5F60718293a4B5c6D7e8F9001122334")]
     wallet_address: String,
-    /// `balance_usdc` with all fraction digits, or `balance_` and the symbol of the token that was asked for.
-    #[serde(flatten)]
-    #[schema(inline)]
-    balance: TokenBalance,
-}
-
-/// The one balance that was asked for, under its own name.
-#[derive(Serialize, ToSchema)]
-pub struct TokenBalance {
-    /// Present unless another token was asked for.
+    /// With all fraction digits; absent when another token was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "12.500000")]
     balance_usdc: Option<String>,
     /// `balance_usdt` and the like, when that token was asked for.
     #[serde(flatten)]
-    others: BTreeMap<String, String>,
+    balance_of_other: BTreeMap<String, String>,
 }
 
 /// What a customer's wallet holds, read from the chain at this moment.
@@ -132,14 +123,11 @@ pub async fn balance(
 
     let (customer, amount) = balance::read(&app, &caller, &phone, token).await?;
     let amount = token.format(amount);
-    let balance = match symbol {
-        "USDC" => TokenBalance { balance_usdc: Some(amount), others: BTreeMap::new() },
-        _ => {
-            let name = format!("balance_{}", symbol.to_ascii_lowercase());
-            TokenBalance { balance_usdc: None, others: BTreeMap::from([(name, amount)]) }
-        }
+    let (balance_usdc, balance_of_other) = match symbol {
+        "USDC" => (Some(amount), BTreeMap::new()),
+        _ => (None, BTreeMap::from([(format!("balance_{}", symbol.to_ascii_lowercase()), amount)])),
     };
-    Ok(Json(WalletBalance { wallet_address: customer.wallet.to_checksum(None), balance }))
+    Ok(Json(WalletBalance { wallet_address: customer.wallet.to_checksum(None), balance_usdc, balance_of_other }))
 }
 
 fn read_phone(text: &str) -> Result<Phone> {

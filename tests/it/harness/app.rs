@@ -68,7 +68,7 @@ impl TestApp {
         let mut variables = variables(services, &database, &rpc_proxy, &db_proxy);
         change(&mut variables);
         let (treasury, lane) = (address(&variables["TREASURY_KEY"]), address(&variables["LANE_KEYS"]));
-        services.fund(treasury, lane).await;
+        services.fund(&services.rpc_url, treasury, lane).await;
         let (app, base_url, running) = start(&variables).await;
         Self { services, database, variables, rpc_proxy, db_proxy, base_url, app, running: Some(running) }
     }

@@ -47,12 +47,17 @@ impl TestEngine {
 
     /// An engine that does not run yet, with settings of the test's choice.
     pub async fn stopped(change: impl FnOnce(&mut ChainSettings)) -> Self {
+        Self::on(&services().rpc_url, change).await
+    }
+
+    /// The same on a chain of the test's own.
+    pub async fn on(rpc_url: &str, change: impl FnOnce(&mut ChainSettings)) -> Self {
         let services = services();
         let database = services.database().await;
         let db = Db::new(services.server_url(&database).parse().unwrap(), 8);
-        let proxy = RpcProxy::start(&services.rpc_url).await;
+        let proxy = RpcProxy::start(rpc_url).await;
         let (treasury, lane) = (PrivateKeySigner::random(), PrivateKeySigner::random());
-        services.fund(treasury.address(), lane.address()).await;
+        services.fund(rpc_url, treasury.address(), lane.address()).await;
         let mut settings = ChainSettings {
             rpc_urls: vec![proxy.url.parse().unwrap()],
             rpc_time_limit: Duration::from_millis(1500),
@@ -107,7 +112,7 @@ impl TestEngine {
 
     /// The chain without the proxy.
     pub fn rpc(&self) -> Rpc {
-        Rpc::new(&[self.services.rpc_url.parse().unwrap()], Duration::from_secs(10))
+        Rpc::new(&[self.proxy.target.parse().unwrap()], Duration::from_secs(10))
     }
 
     /// Asks for payments of USDC base units to these recipients, all at once.
@@ -204,10 +209,10 @@ static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(())
 
 impl Services {
     /// Gives a treasury USDC and a lane native coin.
-    pub async fn fund(&self, treasury: Address, lane: Address) {
-        contracts::give_native(&self.rpc_url, lane, U256::from(10).pow(U256::from(21))).await.unwrap();
+    pub async fn fund(&self, rpc_url: &str, treasury: Address, lane: Address) {
+        contracts::give_native(rpc_url, lane, U256::from(10).pow(U256::from(21))).await.unwrap();
         let _turn = ONE_AT_A_TIME.lock().await;
-        contracts::mint(&self.rpc_url, self.contracts.usdc, treasury, U256::from(TREASURY_USDC)).await.unwrap();
+        contracts::mint(rpc_url, self.contracts.usdc, treasury, U256::from(TREASURY_USDC)).await.unwrap();
     }
 
     /// From now on the token refuses this account.

@@ -41,7 +41,7 @@ struct Plan {
 /// The proxy of one test.
 #[derive(Clone)]
 pub struct RpcProxy {
-    target: String,
+    pub target: String,
     plan: Arc<Mutex<Plan>>,
     client: reqwest::Client,
     pub url: String,

@@ -75,8 +75,8 @@ impl TestTenant {
     /// Waits until a deposit has this status.
     pub async fn until_deposit_is(&self, deposit_id: &str, status: &str) -> Value {
         until(&format!("deposit {deposit_id} is {status}"), || async {
-            let deposit = self.deposit(deposit_id).await;
-            (deposit["status"] == status).then_some(deposit)
+            let answer = self.dashboard.get(&format!("/v1/dashboard/deposits/{deposit_id}")).await;
+            (answer.json["status"] == status).then_some(answer.json)
         })
         .await
     }

@@ -1,0 +1,52 @@
+//! FAULT 14: a reorg drops a mined payment before it is final; it arrives all the same, once.
+
+use diolkos::dev::anvil::{Anvil, AnvilOptions};
+use diolkos::dev::contracts;
+use serde_json::json;
+
+use crate::harness::engine::{TestEngine, stranger};
+use crate::harness::until;
+
+/// Replaces the newest `depth` blocks by empty ones.
+async fn reorg(rpc_url: &str, depth: u64) {
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "anvil_reorg", "params": [depth, []]});
+    let answer = reqwest::Client::new().post(rpc_url).json(&call).send().await.unwrap();
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert!(answer.get("error").is_none(), "{answer}");
+}
+
+/// The state of the user operation that an operation belongs to, once it does.
+async fn user_op_state(engine: &TestEngine, operation: uuid::Uuid) -> Option<String> {
+    let mut sql = engine.sql().await;
+    let query = "select u.state from user_op u join chain_op o on o.user_op_id = u.id where o.id = $1";
+    sqlx::query_scalar(query).bind(operation).fetch_optional(&mut sql).await.unwrap()
+}
+
+#[tokio::test]
+async fn fault_14_a_payment_that_a_reorg_drops_is_carried_again_and_arrives_once() {
+    let options = AnvilOptions { block_time: 0.3, past_states: 200, ..Default::default() };
+    let anvil = Anvil::start(options).await.unwrap();
+    contracts::deploy(&anvil.url()).await.unwrap();
+    let mut engine = TestEngine::on(&anvil.url(), |settings| settings.confirmations = 10).await;
+    engine.run().await;
+    until("the treasury is delegated", || async { engine.chain.treasury_is_delegated().await.unwrap().then_some(()) })
+        .await;
+    for depth in [2, 5] {
+        let jane = stranger();
+        let operations = engine.pay(&[(jane, 3_000_000)]).await;
+        until("the payment is in a block", || async {
+            (user_op_state(&engine, operations[0]).await? == "mined").then_some(())
+        })
+        .await;
+        assert_eq!(engine.state(operations[0]).await.0, "submitted", "not final yet");
+
+        reorg(&anvil.url(), depth).await;
+
+        assert_eq!(engine.ended(&operations).await, ["succeeded"]);
+        assert_eq!(engine.transfers_to(jane).await, [3_000_000], "depth {depth}");
+        assert_eq!(engine.holds(jane).await, 3_000_000);
+    }
+    engine.lane_at_rest().await;
+    engine.kill().await;
+    anvil.stop().await.unwrap();
+}
