@@ -102,6 +102,12 @@ impl<'a> Environment<'a> {
         Ok(text.trim().to_owned().into())
     }
 
+    /// One key or more, with commas between.
+    fn signers(&self, name: &str) -> Result<Vec<SharedSigner>> {
+        let keys = self.secret(name)?;
+        keys.expose_secret().split(',').map(|key| Ok(Arc::new(self.signer(name, key)?) as SharedSigner)).collect()
+    }
+
     fn signer(&self, name: &str, secret: &str) -> Result<PrivateKeySigner> {
         // The parse error could quote the key.
         secret.trim().parse().map_err(|_| anyhow::anyhow!("{name} is not a private key of 32 hexadecimal bytes"))
@@ -189,13 +195,6 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
     }
     let rpc_urls = rpc_urls.iter().map(|url| Url::parse(url)).collect::<Result<_, _>>().context("RPC_URLS")?;
     let treasury = env.signer("TREASURY_KEY", env.secret("TREASURY_KEY")?.expose_secret())?;
-    let lanes: Vec<SharedSigner> = env
-        .secret("LANE_KEYS")?
-        .expose_secret()
-        .split(',')
-        .map(|key| Ok(Arc::new(env.signer("LANE_KEYS", key)?) as SharedSigner))
-        .collect::<Result<_>>()?;
-    let wallet_owner = env.signer("WALLET_OWNER_KEY", env.secret("WALLET_OWNER_KEY")?.expose_secret())?;
     let gwei = |name, default| Ok::<_, anyhow::Error>(env.parsed::<u64>(name, default)? as u128 * 1_000_000_000);
     let default_implementation = SIMPLE_7702_ACCOUNT.to_string();
     Ok(ChainSettings {
@@ -204,8 +203,8 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
         chain_id: env.parsed("CHAIN_ID", "137")?,
         treasury: Arc::new(treasury),
         treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,
-        lanes,
-        wallet_owner: wallet_owner.address(),
+        lanes: env.signers("LANE_KEYS")?,
+        wallet_owners: env.signers("WALLET_OWNER_KEYS")?,
         confirmations: env.parsed("CONFIRMATIONS", "16")?,
         batch_limit: env.parsed("BATCH_LIMIT", "100")?,
         in_flight: env.parsed("LANE_IN_FLIGHT", "4")?,

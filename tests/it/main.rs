@@ -28,4 +28,5 @@ mod tokens;
 mod treasury;
 mod users;
 mod values;
+mod wallet_payments;
 mod wallets;
