@@ -23,6 +23,7 @@ pub const DOCS: &str = "/docs";
         (name = "Users", description = "Wallets from a phone number, their balances and funding. API key."),
         (name = "Deposits", description = "What became of each funding. Dashboard."),
         (name = "Treasury", description = "The balance that fundings are paid from. Dashboard."),
+        (name = "Webhooks", description = "Being told what happens, and what was told. Dashboard."),
         (name = "API keys", description = "How a tenant's back end proves who it is. Dashboard."),
         (name = "Admin", description = "Tenants and machinery. Operators."),
         (name = "Operations", description = "Whether the server is well."),

@@ -93,6 +93,10 @@ fn place(dir: &Path, identity: Identity, key: &str) -> anyhow::Result<PathBuf> {
         return Ok(dir.to_path_buf());
     }
     let place = away()?.join(key);
+    if !pointer.exists() && place.exists() {
+        // What it belonged to was removed by hand, and its keys with it.
+        std::fs::remove_dir_all(&place)?;
+    }
     std::fs::create_dir_all(&place)?;
     std::fs::set_permissions(&place, Permissions::from_mode(0o755))?;
     if !identity.can_enter(&place) {
@@ -163,6 +167,9 @@ fn link_libraries(package: &Path) -> anyhow::Result<()> {
     let links = std::fs::read(package.join("native/pg-symlinks.json"))?;
     for link in serde_json::from_slice::<Vec<Link>>(&links)? {
         let target = package.join(&link.target);
+        if target.symlink_metadata().is_ok() {
+            continue;
+        }
         let source = Path::new(&link.source).file_name().context("a link without a source")?;
         match std::os::unix::fs::symlink(source, &target) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
