@@ -30,3 +30,7 @@ mod users;
 mod values;
 mod wallet_payments;
 mod wallets;
+mod webhooks;
+mod webhooks_faults;
+mod webhooks_routes;
+mod webhooks_workers;

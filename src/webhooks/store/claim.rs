@@ -88,8 +88,8 @@ pub async fn claim(
     Ok((claimed.collect(), any_put_off))
 }
 
-/// Locks up to `limit` endpoints with work that is due, any of them with the same chance, and returns their tenants and
-/// ids. One look at an index for each endpoint that anything waits for, however much it is.
+/// Locks up to `limit` endpoints with work that is due, those in the least trouble first and equals with the same chance,
+/// and returns their tenants and ids. One look at an index for each endpoint that anything waits for, however much it is.
 async fn endpoints_with_work(tx: &mut EngineTx, in_trouble: bool, limit: i64) -> db::Result<(Vec<Uuid>, Vec<Uuid>)> {
     let rows = sqlx::query!(
         r#"with recursive waiting as (
@@ -105,7 +105,7 @@ async fn endpoints_with_work(tx: &mut EngineTx, in_trouble: bool, limit: i64) ->
         select e.tenant_id, e.id from webhook_endpoint e
         join waiting w on w.tenant_id = e.tenant_id and w.endpoint_id = e.id
         where w.next_at <= now() and (e.trouble > 0) = $1
-        order by random() limit $2
+        order by e.trouble, random() limit $2
         for no key update of e skip locked"#,
         in_trouble,
         limit,

@@ -98,7 +98,7 @@ pub async fn purge(db: &Db, age: Duration) -> db::Result<u64> {
                 select tenant_id, id from webhook_event where created_at < now() - $1::interval
                     and not exists (select from webhook_delivery d where d.tenant_id = webhook_event.tenant_id
                         and d.event_id = webhook_event.id and d.status = 'pending')
-                order by created_at limit 1000 for update skip locked
+                order by created_at limit 1000
             ) old where e.tenant_id = old.tenant_id and e.id = old.id",
             &age,
         )

@@ -9,6 +9,7 @@ pub mod process;
 pub mod rpc_proxy;
 pub mod services;
 pub mod tenant;
+pub mod webhook_receiver;
 pub mod wire;
 
 use std::future::Future;
