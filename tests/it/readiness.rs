@@ -76,7 +76,7 @@ async fn a_database_that_is_gone_is_named_and_its_return_noticed() {
     assert!(failing.contains("\"database\": "), "{failing}");
     app.nobody().get("/healthz").await.expect(200);
     let refused = app.operator().get("/admin/tenants").await;
-    assert_snapshot!(refused, @r#"500 {"error":"internal_error","message":"an unexpected error occurred; x-request-id identifies it"}"#);
+    assert_snapshot!(refused, @r#"503 {"error":"unavailable","message":"the service cannot answer at the moment; try again"}"#);
     assert!(!refused.header("retry-after").is_empty());
 
     app.db_proxy.come_back();
