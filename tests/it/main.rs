@@ -25,6 +25,8 @@ mod openapi;
 mod operations;
 mod readiness;
 mod reorgs;
+mod secrets;
+mod shutdown;
 mod strangers;
 mod tenancy;
 mod tenants;
