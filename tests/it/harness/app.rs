@@ -169,7 +169,7 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         ("TREASURY_KEY", hex_key()),
         ("TREASURY_IMPLEMENTATION", contracts.account_implementation_7702.to_string()),
         ("LANE_KEYS", hex_key()),
-        ("WALLET_OWNER_KEY", hex_key()),
+        ("WALLET_OWNER_KEYS", hex_key()),
         ("CONFIRMATIONS", "1".to_owned()),
         ("REPLACE_AFTER_BLOCKS", "4".to_owned()),
         ("MIN_TIP_GWEI", "1".to_owned()),
