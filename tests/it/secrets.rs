@@ -1,5 +1,8 @@
 //! What a run leaves behind: no phone number, key or token in the log or in the database; and an access log to read.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use diolkos::auth::hash_password;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -29,6 +32,8 @@ impl Run {
         let mut variables = app.variables.clone();
         variables.insert("ROLES", "api,worker".to_owned());
         variables.insert("RUST_LOG", "debug".to_owned());
+        let password = "correct horse battery staple".to_owned();
+        variables.insert("OPERATOR_PASSWORD_HASH", hash_password(&password.as_str().into()).unwrap());
         let mut process = Process::serve(&variables, None).await;
         let acme = acme.at(&process.base_url);
         let mut planted = vec![
@@ -37,10 +42,11 @@ impl Run {
             ("test key", acme.test_key.clone()),
             ("dashboard token", app.token(acme.id, &["waas"])),
             ("operator token", variables["OPERATOR_TOKEN"].clone()),
+            ("operator password", password),
             ("master key", variables["MASTER_KEY"].clone()),
             ("treasury key", variables["TREASURY_KEY"].clone()),
             ("lane key", variables["LANE_KEYS"].clone()),
-            ("wallet owner key", variables["WALLET_OWNER_KEY"].clone()),
+            ("wallet owner key", variables["WALLET_OWNER_KEYS"].clone()),
         ];
         let pem = variables["JWT_PRIVATE_KEY"].lines().nth(3).unwrap().to_owned();
         planted.push(("JWT key", pem));
@@ -79,6 +85,8 @@ async fn everything_is_called(acme: &TestTenant, base_url: &str, planted: &[(&st
         nobody.with("x-api-key", secret).get(&balance).await;
         Actor::bearer(base_url, secret).get("/v1/dashboard/deposits").await;
         Actor::bearer(base_url, secret).get("/admin/tenants").await;
+        let basic = STANDARD.encode(format!("operator:{secret}"));
+        nobody.with("authorization", &format!("Basic {basic}")).get("/admin/tenants").await;
         nobody.with("access-token", secret).with("cookie", secret).get("/admin/tenants").await;
         nobody.get(&format!("/v1/dashboard/deposits/{secret}?key={secret}")).await;
     }
@@ -104,9 +112,7 @@ async fn dump(superuser: &mut PgConnection) -> String {
 
 /// The ways in which a secret could be written.
 fn ways(secret: &str) -> [String; 3] {
-    use base64::Engine;
-    let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(secret);
-    [secret.to_owned(), hex::encode(secret), base64]
+    [secret.to_owned(), hex::encode(secret), STANDARD_NO_PAD.encode(secret)]
 }
 
 #[tokio::test]
