@@ -171,8 +171,16 @@ fn operator_token(env: &Environment<'_>) -> Result<SecretString> {
     Ok(token)
 }
 
+/// Origins as browsers write them (RFC 6454 §6.2): nothing else would ever be equal to one.
 fn cors_origins(env: &Environment<'_>) -> Result<Vec<HeaderValue>> {
-    let origin = |text: &String| HeaderValue::from_str(text).with_context(|| format!("CORS_ORIGINS: {text:?}"));
+    let origin = |text: &String| {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let is_origin = url.is_some_and(|url| url.origin().ascii_serialization() == *text);
+        is_origin
+            .then(|| HeaderValue::from_str(text).ok())
+            .flatten()
+            .with_context(|| format!("CORS_ORIGINS: {text:?} is not an origin such as https://wallet.example"))
+    };
     env.list("CORS_ORIGINS").iter().map(origin).collect()
 }
 
