@@ -28,6 +28,7 @@ mod operations;
 mod operators;
 mod readiness;
 mod reorgs;
+mod reviews;
 mod secrets;
 mod shutdown;
 mod strangers;

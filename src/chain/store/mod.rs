@@ -18,11 +18,11 @@ pub use user_op::{
 use alloy::primitives::{Address, B256};
 
 /// What a column of fixed width holds, or zeros should the database hold something else.
-fn address(bytes: &[u8]) -> Address {
+pub fn address(bytes: &[u8]) -> Address {
     Address::try_from(bytes).unwrap_or_default()
 }
 
-fn hash(bytes: &[u8]) -> B256 {
+pub fn hash(bytes: &[u8]) -> B256 {
     B256::try_from(bytes).unwrap_or_default()
 }
 
