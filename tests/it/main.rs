@@ -26,6 +26,7 @@ mod operations;
 mod operators;
 mod readiness;
 mod reorgs;
+mod rights;
 mod secrets;
 mod shutdown;
 mod strangers;
