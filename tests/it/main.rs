@@ -29,6 +29,7 @@ mod operators;
 mod readiness;
 mod reorgs;
 mod reviews;
+mod rights;
 mod secrets;
 mod shutdown;
 mod strangers;
