@@ -9,7 +9,7 @@
 //! ```
 //!
 //! What became of a user operation is read from the chain (its event, its nonce), never remembered; signatures and
-//! bytes are stored before they are sent; a lane's row lease guards every write.
+//! bytes are stored before they are sent; what signs, stores or ends anything does so under the lane's fencing number.
 
 mod carry;
 pub mod contracts;
@@ -23,6 +23,7 @@ mod lane;
 mod operation;
 mod outcome;
 mod payer;
+mod review;
 mod rpc;
 mod rpc_error;
 mod scan;
@@ -42,6 +43,7 @@ pub use engine::{Engine, EngineError};
 pub use fees::FeePolicy;
 pub use operation::{NewOperation, News, OperationState, enqueue, news, take_note};
 pub use payer::{Payer, SmartWallet};
+pub use review::{Disputed, Resolution, disputed, resolve};
 pub use rpc::{Head, Rpc};
 pub use rpc_error::{Refusal, RpcError};
 pub use settings::{ChainSettings, SharedSigner};

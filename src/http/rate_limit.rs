@@ -132,10 +132,15 @@ pub async fn limit(State(limits): State<RateLimit>, request: Request, next: Next
     count.tell(response)
 }
 
-/// What credentials a request carries, good or not.
+/// What credentials a request carries, good or not; `None` also when it carries several, for nobody knows yet which of
+/// them will be proved.
 fn fingerprint(headers: &HeaderMap) -> Option<Fingerprint> {
-    let sent = CREDENTIALS.iter().find_map(|name| headers.get(name))?;
-    Some(Sha256::digest(sent).into())
+    let names = CREDENTIALS;
+    let mut sent = names.iter().flat_map(|name| headers.get_all(name));
+    match (sent.next(), sent.next()) {
+        (Some(only), None) => Some(Sha256::digest(only).into()),
+        _ => None,
+    }
 }
 
 /// What each of many callers may do.

@@ -54,7 +54,7 @@ async fn acme(app: &TestApp) -> Acme {
         text(&topups["data"][1]["topup_id"]),
         "acme-".to_owned(),
         "13.131313".to_owned(),
-        "700".to_owned(),
+        "700.000000".to_owned(),
     ];
     Acme { tenant, topup, key, traces }
 }

@@ -2,7 +2,6 @@
 //!
 //! Tables are read from the catalogue, so that none that is added later can be forgotten.
 
-use insta::assert_snapshot;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use uuid::Uuid;
 
@@ -170,57 +169,6 @@ async fn the_server_cannot_write_another_tenants_rows() {
             assert_eq!(planted.as_server(false, &update).await, Ok(0), "{table}.{column}");
         }
     }
-}
-
-/// What a role may do with each table, as the catalogue says; a whole-table right or the columns it is limited to.
-async fn rights(role: &str, has_tenant_id: bool) -> String {
-    let database = services().database().await;
-    let mut superuser = PgConnection::connect(&services().superuser_url(&database)).await.unwrap();
-    let query = "with tables as (
-            select c.oid, c.relname::text as name from pg_class c
-            where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and c.relnamespace = 'public'::regnamespace
-              and $2 = exists (select from pg_attribute where attrelid = c.oid and attname = 'tenant_id'))
-        select name || ': ' || coalesce(string_agg(what, ', ' order by what), 'nothing') from tables
-        left join lateral (
-            select lower(r) as what from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) r
-            where has_table_privilege($1, oid, r)
-            union all
-            select 'update (' || string_agg(attname, ', ' order by attnum) || ')' from pg_attribute
-            where attrelid = oid and attnum > 0 and not has_table_privilege($1, oid, 'UPDATE')
-              and has_column_privilege($1, oid, attnum, 'UPDATE') having count(*) > 0) held on true
-        group by name order by name";
-    let rows: Vec<String> =
-        sqlx::query_scalar(query).bind(role).bind(has_tenant_id).fetch_all(&mut superuser).await.unwrap();
-    rows.join("\n")
-}
-
-#[tokio::test]
-async fn the_server_reaches_no_table_without_a_tenant_but_to_add_jobs() {
-    assert_snapshot!(rights("diolkos_server", false).await, @r#"
-    _sqlx_migrations: select
-    bundle: nothing
-    job: insert
-    lane: nothing
-    user_op: nothing
-    user_op_version: nothing
-    "#);
-}
-
-#[tokio::test]
-async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
-    // A line here is a table that one statement can read of all tenants: think twice before adding one.
-    assert_snapshot!(rights("diolkos_engine", true).await, @r#"
-    api_key: select
-    chain_op: select, update
-    customer: nothing
-    deposit: nothing
-    idempotency_record: delete, select
-    ledger_account: select
-    ledger_transfer: nothing
-    tenant: insert, select
-    topup: select
-    wallet: nothing
-    "#);
 }
 
 #[tokio::test]

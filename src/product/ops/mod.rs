@@ -4,6 +4,7 @@ mod chain;
 mod health;
 mod jobs;
 mod metrics;
+mod review;
 mod routes;
 mod store;
 mod tenant;
@@ -26,6 +27,8 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(metrics::metrics))
         .routes(routes!(version::version))
         .routes(routes!(chain::show))
+        .routes(routes!(review::list))
+        .routes(routes!(review::end))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::retry))
         .routes(routes!(routes::create_tenant, routes::list_tenants))

@@ -1,0 +1,56 @@
+//! A payment with which the chain did something else than was asked is for an operator to decide.
+
+use serde_json::json;
+
+use crate::harness::app::TestApp;
+use crate::harness::tenant::{TestTenant, phone};
+
+/// A deposit that came to review, as it would with a token that charges a fee; its operation's id.
+async fn deposit_under_review(app: &TestApp, acme: &TestTenant, deposit: &str) -> String {
+    acme.fund(&phone(1), deposit, "10").await.expect(202);
+    let mut sql = app.sql().await;
+    let id: uuid::Uuid = sqlx::query_scalar("update chain_op set state = 'review' where reference = $1 returning id")
+        .bind(deposit)
+        .fetch_one(&mut sql)
+        .await
+        .unwrap();
+    id.to_string()
+}
+
+#[tokio::test]
+async fn an_operator_ends_a_review_and_the_money_goes_where_it_belongs() {
+    let app = TestApp::with(|variables| {
+        // No chain engine for this lane: nothing but the operator moves these deposits.
+        variables.insert("LANE_LEASE_SECONDS", "600".to_owned());
+    })
+    .await;
+    let mut sql = app.sql().await;
+    sqlx::query(
+        "update lane set holder = gen_random_uuid(), fence = fence + 1, lease_until = now() + interval '10 minutes'",
+    )
+    .execute(&mut sql)
+    .await
+    .unwrap();
+    let acme = app.tenant("acme").await;
+    acme.top_up("USDC", "100").await;
+    acme.customer(&phone(1)).await;
+    let paid = deposit_under_review(&app, &acme, "dep_paid").await;
+    let lost = deposit_under_review(&app, &acme, "dep_lost").await;
+    let listed = app.operator().get("/admin/chain/reviews").await.expect(200);
+    assert_eq!(listed.json["data"].as_array().unwrap().len(), 2, "{listed}");
+
+    let end = async |id: &str, outcome: &str| {
+        app.operator().post(&format!("/admin/chain/reviews/{id}"), json!({"outcome": outcome})).await
+    };
+    end(&paid, "succeeded").await.expect(200);
+    end(&lost, "failed").await.expect(200);
+
+    acme.until_deposit_is("dep_paid", "SETTLED").await;
+    acme.until_deposit_is("dep_lost", "FAILED").await;
+    assert_eq!(acme.balance().await, ("90.000000".to_owned(), "0.000000".to_owned()));
+    end(&paid, "failed").await.expect(404);
+    end("nonsense", "failed").await.expect(404);
+    end(&lost, "perhaps").await.expect(400);
+    acme.dashboard.get("/admin/chain/reviews").await.expect(401);
+    app.nobody().get("/admin/chain/reviews").await.expect(401);
+}
