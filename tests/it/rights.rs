@@ -32,10 +32,13 @@ async fn the_server_reaches_no_table_without_a_tenant_but_to_add_jobs() {
     assert_snapshot!(rights("diolkos_server", false).await, @r#"
     _sqlx_migrations: select
     bundle: nothing
+    bundle_version_seq: nothing
     job: insert
     lane: nothing
     user_op: nothing
     user_op_version: nothing
+    user_op_version_version_seq: nothing
+    webhook_delivery_seq_seq: nothing
     "#);
 }
 
@@ -53,5 +56,10 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     tenant: insert, select
     topup: select
     wallet: nothing
+    webhook_attempt: nothing
+    webhook_delivery: select, update (attempts, next_at, lease_until)
+    webhook_endpoint: delete, update (trouble)
+    webhook_event: delete
+    webhook_secret: nothing
     "#);
 }

@@ -171,3 +171,33 @@ async fn purge(app: &TestApp) {
     Jobs::enqueue(&mut tx, &PurgeWebhooks {}).await.unwrap();
     tx.commit().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_workers_log_holds_neither_secrets_nor_urls_nor_bodies() {
+    let app = app_without_worker().await;
+    let acme = acme(&app).await;
+    let receiver = Receiver::start().await;
+    let hook = acme.hook(&format!("{}?token=planted-token", receiver.url), None).await;
+    let refuses = acme.hook("http://127.0.0.1:9/?token=planted-token", Some(&["deposit.settled"])).await;
+    let mut variables = app.variables.clone();
+    variables.insert("ROLES", "worker".to_owned());
+    variables.insert("RUST_LOG", "debug".to_owned());
+    let mut process = Process::spawn(&variables, None);
+
+    simulate(&acme, "planted-deposit").await;
+    let received = receiver.until_received(3).await;
+    until("both are tried", || async {
+        let logs = acme.hook_logs().await;
+        logs.iter().all(|log| !log["attempts"][0].is_null()).then_some(())
+    })
+    .await;
+
+    process.terminate();
+    process.dies().await;
+    let log = process.log();
+    assert!(log.contains("attempt"), "{log}");
+    let signature = received[0].header("webhook-signature");
+    for planted in [&hook.secret[6..], &refuses.secret[6..], "planted-token", "planted-deposit", signature] {
+        assert!(!log.contains(planted), "{planted}");
+    }
+}
