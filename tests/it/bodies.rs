@@ -32,6 +32,11 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
             &acme.dashboard,
             json!({"amount": "1", "token": "USDC", "reference": "r", "note": "n"}),
         ),
+        route(
+            "/v1/dashboard/webhooks",
+            &acme.dashboard,
+            json!({"url": "https://hooks.invalid/", "events": ["deposit.failed"], "description": "d"}),
+        ),
         route("/admin/tenants", &app.operator(), json!({"namespace": "globex.ul", "name": "Globex"})),
     ];
     for operation in operations().iter().filter(|operation| !operation.body.is_empty()) {

@@ -10,6 +10,7 @@ use crate::harness::document::operations;
 use crate::harness::tenant::{TestTenant, fund_body, phone};
 
 const JANE: &str = "+2250700000001";
+const HOOK: &str = "https://acme-hooks.invalid/";
 
 /// Acme with a customer, two deposits, two top-ups and some keys; and what of it nobody else may ever read.
 struct Acme {
@@ -71,8 +72,7 @@ async fn globex(app: &TestApp) -> TestTenant {
 }
 
 /// Fields that name no record of anybody's.
-const NAMES_NOTHING: &str =
-    "amount from limit local_fiat_amount mode name note stablecoin_amount status target_token to token";
+const NAMES_NOTHING: &str = "amount description event events from limit local_fiat_amount mode name note stablecoin_amount status target_token to token url";
 
 /// What globex posts when it means well.
 fn own_body(path: &str) -> Value {
@@ -114,6 +114,12 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
     let deposits = cursor(&acme.dashboard, "/v1/dashboard/deposits").await;
     let topups = cursor(&acme.dashboard, "/v1/dashboard/treasury/topups").await;
     let keys = cursor(&acme.dashboard, "/v1/dashboard/apikeys").await;
+    let (hook, _) = (acme.hook(HOOK, None).await, acme.hook(HOOK, None).await);
+    let tested = acme.dashboard.post(&format!("/v1/dashboard/webhooks/{}/test", hook.id), json!({})).await.expect(202);
+    acme.dashboard.post(&format!("/v1/dashboard/webhooks/{}/test", hook.id), json!({})).await.expect(202);
+    let log = tested.json["log_id"].as_str().unwrap();
+    let hooks = cursor(&acme.dashboard, "/v1/dashboard/webhooks").await;
+    let logs = cursor(&acme.dashboard, "/v1/dashboard/webhooks/logs").await;
     let attempts = [
         ("GET /v1/users/balance", "phone_number", JANE, "404 wallet_not_provisioned"),
         ("POST /v1/users/fund", "phone_number", JANE, "404 wallet_not_provisioned"),
@@ -126,6 +132,13 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
         ("POST /v1/dashboard/treasury/topup/{id}/confirm", "id", &topup, "404 topup_not_found"),
         ("GET /v1/dashboard/apikeys", "cursor", &keys, "200 "),
         ("DELETE /v1/dashboard/apikeys/{id}", "id", &key, "404 key_not_found"),
+        ("GET /v1/dashboard/webhooks", "cursor", &hooks, "200 "),
+        ("DELETE /v1/dashboard/webhooks/{id}", "id", &hook.id, "404 webhook_not_found"),
+        ("POST /v1/dashboard/webhooks/{id}/test", "id", &hook.id, "404 webhook_not_found"),
+        ("POST /v1/dashboard/webhooks/{id}/rotate-secret", "id", &hook.id, "404 webhook_not_found"),
+        ("GET /v1/dashboard/webhooks/logs", "cursor", &logs, "200 "),
+        ("GET /v1/dashboard/webhooks/logs", "endpoint", &hook.id, "404 webhook_not_found"),
+        ("POST /v1/dashboard/webhooks/logs/{id}/replay", "id", log, "404 log_not_found"),
     ];
     let mut tried = BTreeSet::new();
     for (operation, field, value, expected) in attempts {

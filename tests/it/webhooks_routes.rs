@@ -115,7 +115,7 @@ async fn a_webhook_that_makes_no_sense_is_refused() {
         (json!({"url": 1}), "invalid_url"),
         (json!({"url": good, "events": []}), "invalid_events"),
         (json!({"url": good, "events": "deposit.settled"}), "invalid_events"),
-        (json!({"url": good, "events": ["deposit.lost"]}), "invalid_events_0"),
+        (json!({"url": good, "events": ["deposit.lost"]}), "invalid_events"),
         (json!({"url": good, "description": "x".repeat(501)}), "invalid_description"),
     ] {
         let answer = create(&acme, body).await;

@@ -35,8 +35,9 @@ pub struct NewWebhook {
     url: String,
     /// The events that are wanted; all, also those that come later, when absent.
     #[validate(length(min = 1, max = 100))]
-    #[schema(example = json!(["deposit.settled", "deposit.failed"]), min_items = 1, max_items = 100)]
-    events: Option<Vec<EventType>>,
+    #[schema(value_type = Option<Vec<EventType>>, example = json!(["deposit.settled", "deposit.failed"]),
+        min_items = 1, max_items = 100)]
+    events: Option<Vec<String>>,
     /// Whatever you want to remember.
     #[validate(length(max = 500))]
     #[schema(max_length = 500)]
@@ -90,6 +91,10 @@ pub struct EnqueuedWebhook {
         (status = 403, description = "The token does not permit waas", body = CaasError), CaasErrors, CaasPostErrors))]
 pub async fn create(caller: Dashboard, State(app): State<App>, posted: Posted<NewWebhook>) -> Result<Response> {
     let NewWebhook { url, events, description } = posted.body;
+    if let Some(unknown) = events.iter().flatten().find(|event| EventType::from_word(event).is_none()) {
+        let shown: String = unknown.chars().take(50).collect();
+        return Err(Error::invalid_field("events", format!("has {shown:?}, which is no event")));
+    }
     let url = app.webhooks.check(url.trim()).await.map_err(|why| Error::invalid_field("url", why))?;
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
@@ -98,7 +103,7 @@ pub async fn create(caller: Dashboard, State(app): State<App>, posted: Posted<Ne
     let webhook = store::Row {
         id: Uuid::now_v7(),
         url: url.into(),
-        events: events.map(|events| events.iter().map(|event| event.as_str().to_owned()).collect()),
+        events,
         description,
         created_at: app.clock.now().trunc_subsecs(6),
     };

@@ -66,40 +66,42 @@ impl Endpoint {
     }
 }
 
-/// Stores them; the workers wake when the transaction is committed.
+/// Stores them in one statement, for locks of busy rows are held meanwhile; the workers wake when the transaction is
+/// committed.
 pub async fn insert(tx: &mut TenantTx, wanted: &Wanted<'_>) -> db::Result<()> {
     let Wanted { events, deliveries } = wanted;
-    sqlx::query!(
-        "insert into webhook_event (tenant_id, id, event, body)
-        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])",
-        &events.iter().map(|event| event.new.tenant.0).collect::<Vec<_>>(),
-        &events.iter().map(|event| event.id).collect::<Vec<_>>(),
-        &events.iter().map(|event| event.new.event.as_str()).collect::<Vec<_>>() as &[&str],
-        &events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>() as &[&str],
-    )
-    .execute(&mut **tx)
-    .await?;
     let rows: Vec<(&Uuid, &Uuid, &Stored<'_>)> = deliveries
         .iter()
         .filter_map(|(id, endpoint, place)| events.get(*place).map(|event| (id, endpoint, event)))
         .collect();
-    // In the order given: it is the order in which an endpoint hears of a resource.
+    // Deliveries in the order given: it is the order in which an endpoint hears of a resource.
     sqlx::query!(
-        "insert into webhook_delivery (tenant_id, id, endpoint_id, event_id, resource, event)
-        select tenant_id, id, endpoint_id, event_id, resource, event
-        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])
-            with ordinality as d (tenant_id, id, endpoint_id, event_id, resource, event, ord)
-        order by ord",
+        "with event as (
+            insert into webhook_event (tenant_id, id, event, body)
+            select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+        ), delivery as (
+            insert into webhook_delivery (tenant_id, id, endpoint_id, event_id, resource, event)
+            select tenant_id, id, endpoint_id, event_id, resource, event
+            from unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[])
+                with ordinality as d (tenant_id, id, endpoint_id, event_id, resource, event, ord)
+            order by ord
+        )
+        select pg_notify($11, '')",
+        &events.iter().map(|event| event.new.tenant.0).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.id).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.new.event.as_str()).collect::<Vec<_>>() as &[&str],
+        &events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>() as &[&str],
         &rows.iter().map(|(_, _, event)| event.new.tenant.0).collect::<Vec<_>>(),
         &rows.iter().map(|(id, _, _)| **id).collect::<Vec<_>>(),
         &rows.iter().map(|(_, endpoint, _)| **endpoint).collect::<Vec<_>>(),
         &rows.iter().map(|(_, _, event)| event.id).collect::<Vec<_>>(),
         &rows.iter().map(|(_, _, event)| event.new.resource.as_str()).collect::<Vec<_>>() as &[&str],
         &rows.iter().map(|(_, _, event)| event.new.event.as_str()).collect::<Vec<_>>() as &[&str],
+        NEWS,
     )
-    .execute(&mut **tx)
-    .await?;
-    notify(tx).await
+    .fetch_one(&mut **tx)
+    .await
+    .map(drop)
 }
 
 /// Wakes the workers when the transaction is committed.
