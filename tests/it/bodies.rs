@@ -33,6 +33,7 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
             json!({"amount": "1", "token": "USDC", "reference": "r", "note": "n"}),
         ),
         route("/admin/tenants", &app.operator(), json!({"namespace": "globex.ul", "name": "Globex"})),
+        route("/admin/chain/reviews/{id}", &app.operator(), json!({"outcome": "failed"})),
     ];
     for operation in operations().iter().filter(|operation| !operation.body.is_empty()) {
         let route = routes.iter().find(|route| route.path == operation.path && operation.method == "POST");

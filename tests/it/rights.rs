@@ -32,10 +32,12 @@ async fn the_server_reaches_no_table_without_a_tenant_but_to_add_jobs() {
     assert_snapshot!(rights("diolkos_server", false).await, @r#"
     _sqlx_migrations: select
     bundle: nothing
+    bundle_version_seq: nothing
     job: insert
     lane: nothing
     user_op: nothing
     user_op_version: nothing
+    user_op_version_version_seq: nothing
     "#);
 }
 
