@@ -19,6 +19,8 @@ use url::Url;
 
 use crate::chain::{ChainSettings, FeePolicy, SharedSigner};
 use crate::foundation::{MasterKey, Token, Tokens};
+use crate::product::fx::Spread;
+use crate::providers::fx::{DEVELOPMENT_RATES, DollarTokens, HttpRatesSettings, RateTable};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
 const SIMPLE_7702_ACCOUNT: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B");
@@ -54,6 +56,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// The chain engine.
     pub chain: ChainSettings,
+    /// Exchange rates.
+    pub fx: FxSettings,
     /// Requests a second that one caller may make.
     pub rate_limit_per_second: NonZeroU32,
     /// Requests that one caller may make at once.
@@ -62,6 +66,18 @@ pub struct Config {
     pub trusted_proxies: usize,
     /// Origins that browsers may call from; none by default.
     pub cors_origins: Vec<HeaderValue>,
+}
+
+/// Where exchange rates come from and what the house earns on them.
+pub struct FxSettings {
+    /// Rates of test keys, and of live keys when there is no source.
+    pub table: RateTable,
+    /// The published source of live keys' rates.
+    pub source: Option<HttpRatesSettings>,
+    /// Tokens that stand for one US dollar.
+    pub dollars: DollarTokens,
+    /// What the house earns.
+    pub spread: Spread,
 }
 
 /// Variables by name. The process's environment in production; a map in tests.
@@ -100,6 +116,11 @@ impl<'a> Environment<'a> {
         Ok(text.trim().to_owned().into())
     }
 
+    fn optional_secret(&self, name: &str) -> Result<Option<SecretString>> {
+        let is_set = self.text(name).is_some() || self.text(&format!("{name}_FILE")).is_some();
+        is_set.then(|| self.secret(name)).transpose()
+    }
+
     fn signer(&self, name: &str, secret: &str) -> Result<PrivateKeySigner> {
         // The parse error could quote the key.
         secret.trim().parse().map_err(|_| anyhow::anyhow!("{name} is not a private key of 32 hexadecimal bytes"))
@@ -130,6 +151,7 @@ impl Config {
             operator_token: operator_token(env)?,
             tokens: Tokens::new(tokens),
             chain: chain(env)?,
+            fx: fx(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,
             rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "1000")?,
             trusted_proxies: env.parsed("TRUSTED_PROXIES", "0")?,
@@ -177,6 +199,28 @@ fn roles(env: &Environment<'_>) -> Result<BTreeSet<Role>> {
             .map_err(|_| anyhow::anyhow!("ROLES: {name:?} is not api or worker"))
     };
     named.iter().map(role).collect()
+}
+
+fn fx(env: &Environment<'_>) -> Result<FxSettings> {
+    let url = env.optional_secret("FX_URL")?;
+    if let Some(url) = &url {
+        // The parse error could quote a key.
+        Url::parse(url.expose_secret()).map_err(|_| anyhow::anyhow!("FX_URL is not a URL"))?;
+    }
+    let seconds = |name, default| Ok::<_, anyhow::Error>(Duration::from_secs(env.parsed(name, default)?));
+    let (refresh, max_age) = (seconds("FX_REFRESH_SECONDS", "30")?, seconds("FX_MAX_AGE_SECONDS", "900")?);
+    let time_limit = Duration::from_millis(env.parsed("FX_TIMEOUT_MS", "2000")?);
+    let rest = Duration::from_secs(5);
+    let dollars = match env.list("FX_DOLLAR_TOKENS") {
+        symbols if symbols.is_empty() => vec!["USDC".to_owned(), "USDT".to_owned()],
+        symbols => symbols,
+    };
+    Ok(FxSettings {
+        table: env.parsed("FX_RATES", DEVELOPMENT_RATES)?,
+        source: url.map(|url| HttpRatesSettings { url, time_limit, refresh, max_age, rest }),
+        dollars: DollarTokens::new(dollars),
+        spread: env.parsed("FX_SPREAD_BPS", "50")?,
+    })
 }
 
 fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
