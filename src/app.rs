@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Auth, Jwt};
+use crate::auth::{Auth, Jwt, OperatorAccess};
 use crate::chain::Chain;
 use crate::config::{Config, Role};
 use crate::db::Db;
@@ -38,6 +38,8 @@ impl Server {
     pub fn build(config: Config, clock: Clock) -> Result<Self> {
         let db = Db::new(config.database.clone(), config.database_connections);
         let jwt = Jwt::from_pem(&config.jwt_private_key, config.jwt_issuer.clone()).context("JWT_PRIVATE_KEY")?;
+        let operator = OperatorAccess::new(&config.operator_token, config.operator_password_hash.as_deref())
+            .context("OPERATOR_PASSWORD_HASH")?;
         let chain = Chain::new(db.clone(), config.chain.clone());
         let health = Health::new(
             install_recorder().context("metrics cannot be recorded")?,
@@ -45,7 +47,7 @@ impl Server {
             vec![Arc::new(probes::ChainGauges(chain.clone())), Arc::new(probes::LedgerGauges(db.clone()))],
         );
         let app = App {
-            auth: Auth::new(db.clone(), clock.clone(), jwt, Some(&config.operator_token)),
+            auth: Auth::new(db.clone(), clock.clone(), jwt, operator),
             tokens: config.tokens.clone(),
             fx: fx(&config, &clock)?,
             blind_indexer: BlindIndexer::new(&config.master_key),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::Server;
@@ -17,7 +17,7 @@ use crate::http::openapi;
 use crate::product::api_keys::ApiKeys;
 use crate::product::ops::{TenantKeys, Tenants};
 use crate::product::treasury::Audit;
-use crate::{dev, logging, product};
+use crate::{auth, dev, logging, product};
 
 /// Stablecoin accounts for fintechs. Configured by environment variables: see .env.example.
 #[derive(Parser)]
@@ -54,6 +54,8 @@ enum Command {
     /// The ledger
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Read a password from standard input and print its argon2id hash, for OPERATOR_PASSWORD_HASH
+    HashPassword,
     /// Ask a running server whether it is alive (HOST, PORT); exit status 0 if so
     Healthcheck,
 }
@@ -155,6 +157,7 @@ async fn execute(command: Command) -> Result<ExitCode> {
         Command::Key(command) => key(command).await?,
         Command::Token(TokenCommand::Create(token)) => println!("{}", issue(&token)?),
         Command::Ledger(LedgerCommand::Verify { tenant }) => return verify(tenant).await,
+        Command::HashPassword => hash_password()?,
         Command::Healthcheck => healthcheck().await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -250,6 +253,17 @@ async fn verify(only: Option<TenantId>) -> Result<ExitCode> {
     }
     println!("{tenants} tenants, {} differences", findings.len());
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn hash_password() -> Result<()> {
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password).context("standard input cannot be read")?;
+    let password = SecretString::from(password.trim_end_matches(['\r', '\n']));
+    if password.expose_secret().chars().count() < 12 {
+        bail!("a password has 12 characters or more");
+    }
+    println!("{}", auth::hash_password(&password).context("the system has no randomness")?);
+    Ok(())
 }
 
 async fn healthcheck() -> Result<()> {

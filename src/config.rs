@@ -52,6 +52,8 @@ pub struct Config {
     pub jwt_issuer: String,
     /// Operators' bearer token.
     pub operator_token: SecretString,
+    /// argon2id hash (PHC string form) of the password by which operators enter with a browser.
+    pub operator_password_hash: Option<String>,
     /// Stablecoins.
     pub tokens: Tokens,
     /// The chain engine.
@@ -121,6 +123,12 @@ impl<'a> Environment<'a> {
         is_set.then(|| self.secret(name)).transpose()
     }
 
+    /// One key or more, with commas between.
+    fn signers(&self, name: &str) -> Result<Vec<SharedSigner>> {
+        let keys = self.secret(name)?;
+        keys.expose_secret().split(',').map(|key| Ok(Arc::new(self.signer(name, key)?) as SharedSigner)).collect()
+    }
+
     fn signer(&self, name: &str, secret: &str) -> Result<PrivateKeySigner> {
         // The parse error could quote the key.
         secret.trim().parse().map_err(|_| anyhow::anyhow!("{name} is not a private key of 32 hexadecimal bytes"))
@@ -149,6 +157,7 @@ impl Config {
             jwt_private_key: env.secret("JWT_PRIVATE_KEY")?,
             jwt_issuer: env.parsed("JWT_ISSUER", "diolkos")?,
             operator_token: operator_token(env)?,
+            operator_password_hash: env.text("OPERATOR_PASSWORD_HASH"),
             tokens: Tokens::new(tokens),
             chain: chain(env)?,
             fx: fx(env)?,
@@ -230,13 +239,6 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
     }
     let rpc_urls = rpc_urls.iter().map(|url| Url::parse(url)).collect::<Result<_, _>>().context("RPC_URLS")?;
     let treasury = env.signer("TREASURY_KEY", env.secret("TREASURY_KEY")?.expose_secret())?;
-    let lanes: Vec<SharedSigner> = env
-        .secret("LANE_KEYS")?
-        .expose_secret()
-        .split(',')
-        .map(|key| Ok(Arc::new(env.signer("LANE_KEYS", key)?) as SharedSigner))
-        .collect::<Result<_>>()?;
-    let wallet_owner = env.signer("WALLET_OWNER_KEY", env.secret("WALLET_OWNER_KEY")?.expose_secret())?;
     let gwei = |name, default| Ok::<_, anyhow::Error>(env.parsed::<u64>(name, default)? as u128 * 1_000_000_000);
     let default_implementation = SIMPLE_7702_ACCOUNT.to_string();
     Ok(ChainSettings {
@@ -245,8 +247,8 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
         chain_id: env.parsed("CHAIN_ID", "137")?,
         treasury: Arc::new(treasury),
         treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,
-        lanes,
-        wallet_owner: wallet_owner.address(),
+        lanes: env.signers("LANE_KEYS")?,
+        wallet_owners: env.signers("WALLET_OWNER_KEYS")?,
         confirmations: env.parsed("CONFIRMATIONS", "16")?,
         batch_limit: env.parsed("BATCH_LIMIT", "100")?,
         in_flight: env.parsed("LANE_IN_FLIGHT", "4")?,

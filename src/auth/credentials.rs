@@ -31,12 +31,32 @@ pub fn api_key(headers: &HeaderMap) -> Result<KeyHeaders<'_>> {
     Ok(KeyHeaders { secret, claimed: Some(claimed) })
 }
 
-/// `Authorization: Bearer …` (RFC 6750 §2.1).
-pub fn bearer(headers: &HeaderMap) -> Result<&str> {
+/// What an `Authorization` header may hold.
+#[derive(Clone, Copy)]
+pub enum Credentials<'a> {
+    /// `Bearer` and a token (RFC 6750 §2.1).
+    Bearer(&'a str),
+    /// `Basic` and base64 of `user:password` (RFC 7617).
+    Basic(&'a str),
+}
+
+/// The `Authorization` header.
+pub fn authorization(headers: &HeaderMap) -> Result<Credentials<'_>> {
     let missing = || Error::unauthorized("missing_token", "send the token as Authorization: Bearer");
     let value = single(headers, &AUTHORIZATION, super::jwt::invalid_token)?.ok_or_else(missing)?;
-    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Credentials::Bearer(token.trim())),
+        Some((scheme, encoded)) if scheme.eq_ignore_ascii_case("basic") => Ok(Credentials::Basic(encoded.trim())),
+        _ => Err(missing()),
+    }
+}
+
+/// `Authorization: Bearer …` and nothing else.
+pub fn bearer(headers: &HeaderMap) -> Result<&str> {
+    match authorization(headers)? {
+        Credentials::Bearer(token) => Ok(token),
+        Credentials::Basic(_) => Err(Error::unauthorized("missing_token", "send the token as Authorization: Bearer")),
+    }
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName, wrong: fn() -> Error) -> Result<Option<&'a str>> {

@@ -7,6 +7,7 @@ mod api_key;
 mod credentials;
 mod jwks;
 mod jwt;
+mod operator;
 mod principal;
 mod store;
 
@@ -15,17 +16,18 @@ use std::time::{Duration, Instant};
 
 use moka::Expiry;
 use moka::future::Cache;
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::db::Db;
 use crate::foundation::{Clock, Mode, TenantId};
 use crate::http::{Error, Result};
 
+use credentials::Credentials;
+
 pub use api_key::{ApiKey, Digest};
 pub use jwks::router;
 pub use jwt::{InvalidKey, Jwt, Refused};
+pub use operator::{InvalidHash, OperatorAccess, hash_password};
 pub use principal::{Dashboard, Operator, OperatorOrSuperAdmin, Tenant};
 
 /// How long a key's owner is remembered: a revoked key dies within a second on every replica.
@@ -39,7 +41,7 @@ struct Inner {
     db: Db,
     clock: Clock,
     jwt: Jwt,
-    operator: Option<Digest>,
+    operator: OperatorAccess,
     owners: Cache<Digest, Owner>,
     strangers: Cache<Digest, ()>,
     tenants: Cache<TenantId, ()>,
@@ -71,10 +73,8 @@ impl NoOwner {
 }
 
 impl Auth {
-    /// Checks API keys and tenants against `db`, bearer tokens with `jwt`, and operators by their token (none: no
-    /// operator is let in).
-    pub fn new(db: Db, clock: Clock, jwt: Jwt, operator_token: Option<&SecretString>) -> Self {
-        let operator = operator_token.map(|token| api_key::digest(token.expose_secret()));
+    /// Checks API keys and tenants against `db`, bearer tokens with `jwt`, and operators by what they have.
+    pub fn new(db: Db, clock: Clock, jwt: Jwt, operator: OperatorAccess) -> Self {
         let owners = Cache::builder().max_capacity(20_000).expire_after(SinceRead).build();
         let strangers = Cache::builder().max_capacity(2_000).time_to_live(KEY_MEMORY).build();
         let tenants = Cache::builder().max_capacity(20_000).time_to_live(Duration::from_secs(60)).build();
@@ -110,10 +110,12 @@ impl Auth {
         Ok(Owner { tenant, mode, key_id, read_at })
     }
 
-    /// Whether a bearer token is the operators'; takes the same time whatever it is.
-    fn is_operator(&self, token: &str) -> bool {
-        let given = api_key::digest(token);
-        self.0.operator.is_some_and(|known| bool::from(known.ct_eq(&given)))
+    /// Whether these are operators' credentials.
+    async fn is_operator(&self, credentials: Credentials<'_>) -> bool {
+        match credentials {
+            Credentials::Bearer(token) => self.0.operator.admits_token(token),
+            Credentials::Basic(encoded) => self.0.operator.admits_basic(encoded).await,
+        }
     }
 
     /// A dashboard's user by the token; 401 when it is not good or its tenant does not exist.

@@ -4,7 +4,8 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use uuid::Uuid;
 
-use super::{Auth, credentials, invalid_api_key, jwt};
+use super::credentials::{self, Credentials};
+use super::{Auth, invalid_api_key, jwt};
 use crate::foundation::{Mode, TenantId};
 use crate::http::{CallerNote, Error, Result};
 
@@ -30,7 +31,7 @@ pub struct Dashboard {
     pub permissions: Vec<String>,
 }
 
-/// One of those who run the server, by the operators' token.
+/// One of those who run the server, by the operators' token; to look, the password will do.
 #[derive(Clone, Copy, Debug)]
 pub struct Operator;
 
@@ -99,8 +100,13 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        if !Auth::from_ref(state).is_operator(credentials::bearer(&parts.headers)?) {
+        let sent = credentials::authorization(&parts.headers)?;
+        if !Auth::from_ref(state).is_operator(sent).await {
             return Err(jwt::invalid_token());
+        }
+        // A browser sends a password with whatever another site makes it ask for: with it one may look, not act.
+        if matches!(sent, Credentials::Basic(_)) && !parts.method.is_safe() {
+            return Err(Error::forbidden("token_required", "a password lets operators look; to act, send the token"));
         }
         CallerNote::proved(&parts.extensions, "operator");
         Ok(Self)
@@ -114,7 +120,8 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        if Auth::from_ref(state).is_operator(credentials::bearer(&parts.headers)?) {
+        let sent = Credentials::Bearer(credentials::bearer(&parts.headers)?);
+        if Auth::from_ref(state).is_operator(sent).await {
             CallerNote::proved(&parts.extensions, "operator");
             return Ok(Self::Operator);
         }

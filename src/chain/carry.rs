@@ -8,6 +8,7 @@ use alloy::sol_types::{SolCall, SolError};
 
 use super::contracts::IEntryPoint::{FailedOp, FailedOpWithRevert, handleOpsCall};
 use super::contracts::PackedUserOperation;
+use super::deployment::Deployment;
 use super::engine::{Engine, Result};
 use super::entry_point::{ENTRY_POINT, bundle_gas};
 use super::fees::Fees;
@@ -20,6 +21,9 @@ use crate::foundation::FailPoint;
 
 /// A transaction's bytes, less room for its envelope: nodes refuse more than 128 KB.
 const MAX_CALL_DATA: usize = 126 * 1024;
+
+/// User operations that are looked at for one bundle.
+const PASSENGERS: i64 = 64;
 
 /// How long a user operation waits that cannot be carried as things stand.
 const LONG_WAIT: Duration = Duration::from_secs(30);
@@ -47,12 +51,14 @@ impl Engine {
         Ok(())
     }
 
-    async fn passengers(&self, lease: &Lease, head: &Head) -> Result<Vec<Passenger>> {
+    async fn passengers(&mut self, lease: &Lease, head: &Head) -> Result<Vec<Passenger>> {
         let mut passengers = Vec::new();
-        for mut user_op in store::open(self.chain.db(), 64).await? {
-            let version = match user_op.version.take() {
-                Some(version) => Some(version),
-                None => self.sign(lease, &user_op, head).await?,
+        for mut user_op in store::open(self.chain.db(), PASSENGERS).await? {
+            let version = match (user_op.version.take(), self.deployment(&user_op).await?) {
+                // Somebody else deploys the wallet: this one goes after that.
+                (_, Deployment::UnderWay) => None,
+                (Some(version), deployment) if version.deploys == (deployment == Deployment::Needed) => Some(version),
+                (_, deployment) => self.sign(lease, &user_op, deployment == Deployment::Needed, head).await?,
             };
             let Some(version) = version else { continue };
             match unpack(&version) {
@@ -99,7 +105,10 @@ impl Engine {
     fn draft(&self, lease: &Lease, passengers: &[Passenger]) -> Draft {
         let ops = passengers.iter().map(|passenger| passenger.packed.clone()).collect();
         let input: Bytes = handleOpsCall { ops, beneficiary: lease.lane }.abi_encode().into();
-        let gas_limit = bundle_gas(passengers.iter().map(|passenger| passenger.version.call_gas), &input);
+        let gas_limit = bundle_gas(
+            passengers.iter().map(|passenger| passenger.version.call_gas + passenger.version.verification_gas),
+            &input,
+        );
         Draft { to: ENTRY_POINT, input, gas_limit, authorization: None }
     }
 
@@ -113,6 +122,7 @@ impl Engine {
         tracing::warn!(user_op = %user_op.id, reason, "a user operation fails validation and waits");
         metrics::counter!("diolkos_user_ops_left_behind_total").increment(1);
         self.prepared &= used_up;
+        self.deployed.remove(&user_op.account);
         let wait = if used_up { Duration::from_secs(2) } else { LONG_WAIT };
         Ok(store::hold(self.chain.db(), user_op.id, wait, reason).await?)
     }

@@ -48,6 +48,11 @@ sol! {
         function getNonce(address sender, uint192 key) external view returns (uint256 nonce);
     }
 
+    /// SimpleAccountFactory of v0.8.
+    interface ISimpleAccountFactory {
+        function createAccount(address owner, uint256 salt) external returns (address);
+    }
+
     struct Call {
         address target;
         uint256 value;

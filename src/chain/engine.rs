@@ -3,10 +3,12 @@
 //! Nothing that matters is kept in memory: a round that fails, or a process that dies, is followed by another that
 //! finds the same rows and the same chain.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::eips::BlockNumberOrTag;
+use alloy::primitives::Address;
 use alloy::signers::Signer;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -58,6 +60,8 @@ pub struct Engine {
     pub(super) scanned: Option<u64>,
     /// The newest block that was acted upon.
     pub(super) acted: Option<Head>,
+    /// Wallets that were seen deployed.
+    pub(super) deployed: HashSet<Address>,
     /// Whether the chain was found suitable and the treasury delegated.
     pub(super) prepared: bool,
 }
@@ -65,7 +69,15 @@ pub struct Engine {
 impl Engine {
     /// An engine for one lane.
     pub fn new(chain: Chain, lane: Arc<dyn Signer + Send + Sync>) -> Self {
-        Self { chain, lane, holder: Uuid::now_v7(), scanned: None, acted: None, prepared: false }
+        Self {
+            chain,
+            lane,
+            holder: Uuid::now_v7(),
+            scanned: None,
+            acted: None,
+            deployed: HashSet::new(),
+            prepared: false,
+        }
     }
 
     /// Runs until told to stop; fails only when the chain can never serve it.

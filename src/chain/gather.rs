@@ -9,9 +9,10 @@ use alloy::sol_types::{SolCall, SolValue};
 use super::contracts::IBatchAccount::executeBatchCall;
 use super::contracts::{Call, IERC20, PackedUserOperation};
 use super::engine::{Engine, Result};
-use super::entry_point::{self, ENTRY_POINT};
+use super::entry_point::{self, DEPLOYMENT_GAS, ENTRY_POINT, VERIFICATION_GAS};
 use super::rpc::Head;
-use super::rpc_error::{Refusal, RpcError};
+use super::rpc_error::RpcError;
+use super::settings::SharedSigner;
 use super::store::{self, Lease, OpenUserOp, Operation, Version};
 use crate::foundation::FailPoint;
 
@@ -28,9 +29,10 @@ impl Engine {
         }
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
-        let claimed = store::claim(&mut tx, self.chain.treasury(), settings.batch_limit, head.number).await?;
+        let owners: Vec<Address> = settings.wallet_owners.iter().map(|owner| owner.address()).collect();
+        let claimed = store::claim(&mut tx, self.chain.treasury(), &owners, settings.batch_limit, head.number).await?;
         tx.commit().await?;
-        if claimed.is_some() {
+        if claimed > 0 {
             FailPoint::Claimed.reached();
         }
         Ok(())
@@ -43,29 +45,44 @@ impl Engine {
         Ok(nonces.len())
     }
 
-    /// Signs a user operation for the first time and stores the signature; `None` when it was halved instead, because
-    /// its calls revert together.
-    pub(super) async fn sign(&self, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<Option<Version>> {
+    /// Signs a user operation, under the nonce that it has whatever was signed before, and stores the signature; `None`
+    /// when it was halved instead, because its calls revert together.
+    pub(super) async fn sign(
+        &self,
+        lease: &Lease,
+        user_op: &OpenUserOp,
+        deploys: bool,
+        head: &Head,
+    ) -> Result<Option<Version>> {
         let settings = self.chain.settings();
         let operations = store::operations(self.chain.db(), user_op.id).await?;
         let call_data = batch_of_transfers(&operations);
-        let call_gas = match self.estimate(user_op.account, &call_data).await {
+        let estimated = match deploys {
+            true => self.estimate_each(user_op.account, &operations).await,
+            false => self.estimate(ENTRY_POINT, user_op.account, &call_data).await,
+        };
+        let call_gas = match estimated {
             Ok(gas) if gas <= settings.max_call_gas => gas,
-            Ok(_) | Err(RpcError::Refused { kind: Refusal::Reverted | Refusal::Invalid | Refusal::Other, .. })
-                if operations.len() > 1 =>
-            {
+            Err(error) if !error.is_verdict() => return Err(error.into()),
+            // Only what was never signed may lose a part of its calls.
+            Ok(_) | Err(_) if operations.len() > 1 && !store::is_signed(self.chain.db(), user_op.id).await? => {
                 self.halve(lease, user_op, head).await?;
                 return Ok(None);
             }
-            Ok(_) | Err(RpcError::Refused { kind: Refusal::Reverted | Refusal::Invalid | Refusal::Other, .. }) => {
-                SINGLE_CALL_GAS
-            }
-            Err(error) => return Err(error.into()),
+            Ok(_) | Err(_) => SINGLE_CALL_GAS * operations.len().max(1) as u64,
         };
-        let mut op = entry_point::unsigned(user_op.account, user_op.nonce_key(), call_data, call_gas);
+        let Some(signer) = self.signer(user_op) else {
+            tracing::error!(user_op = %user_op.id, "no owner key is configured for a wallet");
+            return Ok(None);
+        };
+        let wallet = user_op.wallet.filter(|_| deploys);
+        let init_code = wallet.map(|wallet| wallet.init_code()).unwrap_or_default();
+        let verification_gas = if deploys { DEPLOYMENT_GAS } else { VERIFICATION_GAS };
+        let (account, key) = (user_op.account, user_op.nonce_key());
+        let mut op = entry_point::unsigned(account, key, init_code, call_data, verification_gas, call_gas);
         let hash = entry_point::hash(&op, ENTRY_POINT, settings.chain_id);
-        op.signature = settings.treasury.sign_hash(&hash).await?.as_bytes().into();
-        let version = Version { hash, call_gas, packed: op.abi_encode() };
+        op.signature = signer.sign_hash(&hash).await?.as_bytes().into();
+        let version = Version { hash, call_gas, verification_gas, deploys, packed: op.abi_encode() };
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
         store::insert_version(&mut tx, user_op.id, &version).await?;
@@ -74,18 +91,36 @@ impl Engine {
         Ok(Some(version))
     }
 
-    /// Gas for the calls, with a fifth more: the estimate includes what the transaction itself costs.
-    async fn estimate(&self, account: Address, call_data: &Bytes) -> std::result::Result<u64, RpcError> {
-        let request = TransactionRequest::default().from(ENTRY_POINT).to(account).input(call_data.clone().into());
+    /// Who signs for the account: the treasury, or the wallet's owner.
+    fn signer(&self, user_op: &OpenUserOp) -> Option<&SharedSigner> {
+        let settings = self.chain.settings();
+        match user_op.wallet {
+            None => Some(&settings.treasury),
+            Some(wallet) => settings.wallet_owners.iter().find(|owner| owner.address() == wallet.owner),
+        }
+    }
+
+    /// Gas of a call, with a fifth more: the estimate includes what a transaction itself costs.
+    async fn estimate(&self, from: Address, to: Address, call_data: &Bytes) -> std::result::Result<u64, RpcError> {
+        let request = TransactionRequest::default().from(from).to(to).input(call_data.clone().into());
         let gas = self.chain.rpc().estimate_gas(&request).await?;
         Ok(gas + gas / 5 + 20_000)
+    }
+
+    /// Gas of the calls of an account that has no code yet: what each transfer would take by itself.
+    async fn estimate_each(&self, account: Address, operations: &[Operation]) -> std::result::Result<u64, RpcError> {
+        let mut sum = 0;
+        for operation in operations {
+            sum += self.estimate(account, operation.token, &transfer(operation)).await?;
+        }
+        Ok(sum)
     }
 
     /// Nothing of it was ever signed, so its first half may keep its nonce.
     async fn halve(&self, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<()> {
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
-        store::split(&mut tx, user_op.id, user_op.account, head.number, false).await?;
+        store::split(&mut tx, user_op.id, head.number, false).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -95,13 +130,14 @@ impl Engine {
 fn batch_of_transfers(operations: &[Operation]) -> Bytes {
     let calls = operations
         .iter()
-        .map(|operation| {
-            let value = U256::from(operation.amount.base_units());
-            let data = IERC20::transferCall { to: operation.recipient, value }.abi_encode().into();
-            Call { target: operation.token, value: U256::ZERO, data }
-        })
+        .map(|operation| Call { target: operation.token, value: U256::ZERO, data: transfer(operation) })
         .collect();
     executeBatchCall { calls }.abi_encode().into()
+}
+
+fn transfer(operation: &Operation) -> Bytes {
+    let value = U256::from(operation.amount.base_units());
+    IERC20::transferCall { to: operation.recipient, value }.abi_encode().into()
 }
 
 /// Reads a stored user operation back.

@@ -14,6 +14,7 @@
 mod carry;
 pub mod contracts;
 mod delegation;
+mod deployment;
 mod engine;
 pub mod entry_point;
 mod fees;
@@ -21,6 +22,7 @@ mod gather;
 mod lane;
 mod operation;
 mod outcome;
+mod payer;
 mod rpc;
 mod rpc_error;
 mod scan;
@@ -39,6 +41,7 @@ use tokio::sync::Notify;
 pub use engine::{Engine, EngineError};
 pub use fees::FeePolicy;
 pub use operation::{NewOperation, News, OperationState, enqueue, news, take_note};
+pub use payer::{Payer, SmartWallet};
 pub use rpc::{Head, Rpc};
 pub use rpc_error::{Refusal, RpcError};
 pub use settings::{ChainSettings, SharedSigner};
@@ -82,7 +85,7 @@ impl Chain {
 
     /// Computes customers' wallet addresses.
     pub fn wallets(&self) -> WalletFactory {
-        WalletFactory::new(self.settings().wallet_owner)
+        WalletFactory::new(self.settings().wallet_owners.first().map_or(Address::ZERO, |owner| owner.address()))
     }
 
     /// Base units of a token that an account holds now.

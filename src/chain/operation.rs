@@ -4,6 +4,7 @@ use alloy::primitives::{Address, B256};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::payer::Payer;
 use crate::db::{self, Db, TenantTx};
 use crate::foundation::{Amount, TenantId};
 
@@ -22,7 +23,7 @@ pub struct NewOperation {
     /// The feature's own reference; unique with the tenant and the kind.
     pub reference: String,
     /// The account that the tokens leave.
-    pub account: Address,
+    pub payer: Payer,
     /// The ERC-20 contract.
     pub token: Address,
     /// Who receives.
@@ -37,16 +38,21 @@ pub struct NewOperation {
 pub async fn enqueue(tx: &mut TenantTx, operations: &[NewOperation]) -> db::Result<()> {
     let column = |f: fn(&NewOperation) -> Vec<u8>| operations.iter().map(f).collect::<Vec<_>>();
     sqlx::query!(
-        "insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount)
-         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[], $8::numeric[])",
+        "insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount, owner, salt)
+         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[],
+                              $8::numeric[], $9::bytea[], $10::bytea[])",
         &operations.iter().map(|op| op.tenant.0).collect::<Vec<_>>(),
         &operations.iter().map(|op| op.id).collect::<Vec<_>>(),
         &operations.iter().map(|op| op.kind.to_owned()).collect::<Vec<_>>(),
         &operations.iter().map(|op| op.reference.clone()).collect::<Vec<_>>(),
-        &column(|op| op.account.to_vec()),
+        &column(|op| op.payer.address().to_vec()),
         &column(|op| op.token.to_vec()),
         &column(|op| op.recipient.to_vec()),
         &operations.iter().map(|op| op.amount).collect::<Vec<_>>() as _,
+        &operations.iter().map(|op| op.payer.wallet().map(|w| w.owner.to_vec())).collect::<Vec<_>>()
+            as &[Option<Vec<u8>>],
+        &operations.iter().map(|op| op.payer.wallet().map(|w| w.salt.to_vec())).collect::<Vec<_>>()
+            as &[Option<Vec<u8>>],
     )
     .execute(&mut **tx)
     .await?;

@@ -10,9 +10,10 @@ use alloy::rpc::client::RpcClient;
 use alloy::rpc::json_rpc::{RpcRecv, RpcSend};
 use alloy::rpc::types::{FeeHistory, Filter, Log, TransactionReceipt, TransactionRequest};
 use alloy::sol_types::SolCall;
+use alloy::transports::http::{Http, reqwest};
 use serde::Deserialize;
 use serde_json::json;
-use url::Url;
+use url::{Host, Url};
 
 use super::contracts::IERC20;
 use super::rpc_error::{Refusal, RpcError};
@@ -36,6 +37,17 @@ pub struct Head {
     pub base_fee_per_gas: Option<u128>,
 }
 
+/// A client that knows no proxy when the node is on this machine: `HTTP_PROXY` is not for it.
+fn client(url: &Url) -> RpcClient {
+    let local = matches!(url.host(), Some(Host::Ipv4(ip)) if ip.is_loopback())
+        || matches!(url.host(), Some(Host::Ipv6(ip)) if ip.is_loopback())
+        || url.host_str() == Some("localhost");
+    match reqwest::Client::builder().no_proxy().build() {
+        Ok(direct) if local => RpcClient::new(Http::with_client(direct, url.clone()), true),
+        _ => RpcClient::new_http(url.clone()),
+    }
+}
+
 /// Calls to the chain. Each goes to the endpoint that served last, and to the others in turn when that one fails.
 #[derive(Clone, Debug)]
 pub struct Rpc {
@@ -47,7 +59,7 @@ pub struct Rpc {
 impl Rpc {
     /// Calls over these endpoints, the first preferred; each may take `time_limit` over one call.
     pub fn new(urls: &[Url], time_limit: Duration) -> Self {
-        let endpoints = urls.iter().cloned().map(RpcClient::new_http).collect();
+        let endpoints = urls.iter().map(client).collect();
         Self { endpoints, preferred: Arc::default(), time_limit }
     }
 

@@ -52,6 +52,13 @@ pub enum Refusal {
     Other,
 }
 
+impl RpcError {
+    /// Whether the node has judged the call itself, and would again.
+    pub fn is_verdict(&self) -> bool {
+        matches!(self, Self::Refused { kind: Refusal::Reverted | Refusal::Invalid | Refusal::Other, .. })
+    }
+}
+
 impl Refusal {
     /// Whether asking again later, or another endpoint, may succeed without any change.
     pub fn is_passing(self) -> bool {

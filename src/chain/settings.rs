@@ -27,8 +27,8 @@ pub struct ChainSettings {
     pub treasury_implementation: Address,
     /// Pay for gas and carry bundles.
     pub lanes: Vec<SharedSigner>,
-    /// Owner of customers' wallets.
-    pub wallet_owner: Address,
+    /// Owners of customers' wallets: the first of new ones, the others of older ones.
+    pub wallet_owners: Vec<SharedSigner>,
     /// Blocks on top of a block before what it says is final.
     pub confirmations: u64,
     /// Operations in one user operation at most.

@@ -80,7 +80,7 @@ impl Engine {
             }],
             (false, _) => {
                 tracing::warn!(user_op = %user_op.id, failure = outcome.failure, "a batch failed and is halved");
-                store::split(&mut tx, user_op.id, user_op.account, head.number, true).await?;
+                store::split(&mut tx, user_op.id, head.number, true).await?;
                 Vec::new()
             }
         };

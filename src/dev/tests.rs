@@ -65,4 +65,5 @@ async fn a_chain_keeps_its_contracts_and_money_from_one_start_to_the_next() {
     assert_eq!(provider.get_logs(&transfers.event("Transfer(address,address,uint256)")).await.unwrap().len(), 20);
     anvil.stop().await.unwrap();
     Anvil::remove(&dir.join("state.json")).await.unwrap();
+    std::fs::remove_dir_all(dir).unwrap();
 }

@@ -21,3 +21,26 @@ impl ChecksumAddress {
         (one_case || address.to_checksum(None) == text).then_some(Self(address)).ok_or(InvalidAddress)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+mod tests {
+    use super::*;
+
+    const RIGHT: &str = "0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359";
+
+    #[test]
+    fn one_case_or_the_right_checksum_is_read() {
+        let address = ChecksumAddress::parse(RIGHT).unwrap();
+        assert_eq!(ChecksumAddress::parse(&RIGHT.to_lowercase()), Ok(address));
+        assert_eq!(ChecksumAddress::parse(&format!("0x{}", RIGHT[2..].to_uppercase())), Ok(address));
+    }
+
+    #[test]
+    fn a_wrong_checksum_or_length_is_refused() {
+        let wrong = RIGHT.replacen("cEF", "CeF", 1);
+        for text in [wrong.as_str(), &RIGHT[2..], "0x3c49", "", "0xzz499c542cEF5E3811e1192ce70d8cC03d5c3359"] {
+            assert_eq!(ChecksumAddress::parse(text), Err(InvalidAddress), "{text}");
+        }
+    }
+}

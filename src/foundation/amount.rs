@@ -129,3 +129,59 @@ impl<'r> Decode<'r, Postgres> for Amount {
             .ok_or_else(|| "an amount in the database is out of range".into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(units in 0..Amount::MAX.0, decimals in 0u8..=18) {
+            let amount = Amount(units);
+            prop_assert_eq!(Amount::parse_decimal(&amount.to_decimal(decimals), decimals), Ok(amount));
+        }
+
+        #[test]
+        fn a_decimal_is_worth_its_digits(whole in 0u64.., fraction in 0u32..1_000_000) {
+            let text = format!("{whole}.{fraction:06}");
+            let expected = u128::from(whole) * 1_000_000 + u128::from(fraction);
+            prop_assert_eq!(Amount::parse_decimal(&text, 6), Ok(Amount(expected)));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic_or_round(text in ".{0,60}", decimals in 0u8..=18) {
+            if let Ok(amount) = Amount::parse_decimal(&text, decimals) {
+                let plain = |text: &str| {
+                    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+                    (whole.trim_start_matches('0').to_owned(), fraction.trim_end_matches('0').to_owned())
+                };
+                prop_assert_eq!(plain(&text), plain(&amount.to_decimal(decimals)));
+            }
+        }
+
+        #[test]
+        fn sums_and_differences_are_exact_or_refused(a in 0..=Amount::MAX.0, b in 0..=Amount::MAX.0) {
+            prop_assert_eq!(Amount(a).checked_add(Amount(b)).map(|sum| sum.0), Some(a + b).filter(|sum| *sum <= Amount::MAX.0));
+            prop_assert_eq!(Amount(a).checked_sub(Amount(b)).map(|rest| rest.0), a.checked_sub(b));
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_a_plain_decimal_is_refused() {
+        let not_decimal = [
+            "", ".", "1.", ".5", "-1", "+1", "1e3", "1E3", "1,5", " 1", "1 ", "1_0", "0x1", "NaN", "inf", "\u{661}",
+            "\u{ff11}", "1.2.3", "-0",
+        ];
+        for text in not_decimal {
+            assert_eq!(Amount::parse_decimal(text, 6), Err(InvalidAmount::NotDecimal), "{text:?}");
+        }
+        assert_eq!(Amount::parse_decimal("0.0000001", 6), Err(InvalidAmount::TooPrecise(6)));
+        assert_eq!(Amount::parse_decimal("1.0", 0), Err(InvalidAmount::TooPrecise(0)));
+        assert_eq!(Amount::parse_decimal(&"9".repeat(39), 0), Err(InvalidAmount::TooLarge));
+        assert_eq!(Amount::parse_decimal(&"9".repeat(4000), 6), Err(InvalidAmount::TooLarge));
+        assert_eq!(Amount::parse_decimal(&"9".repeat(38), 0), Ok(Amount::MAX));
+        assert_eq!(Amount::parse_decimal("000.000000", 6), Ok(Amount::ZERO));
+    }
+}

@@ -54,3 +54,29 @@ impl BlindIndexer {
 fn parts<'a>(tenant: &'a TenantId, mode: Mode, phone: &'a Phone) -> [&'a [u8]; 3] {
     [tenant.0.as_bytes(), mode.as_str().as_bytes(), phone.e164().as_bytes()]
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_depends_on_key_tenant_mode_and_number() {
+        let phone = |text| Phone::parse(text).unwrap();
+        let (indexer, other) =
+            (BlindIndexer::new(&MasterKey::new([1; 32])), BlindIndexer::new(&MasterKey::new([2; 32])));
+        let (acme, globex) = (TenantId::new(), TenantId::new());
+        let jane = phone("+2250700000001");
+        let index = indexer.phone(acme, Mode::Live, &jane);
+        assert_eq!(index, indexer.phone(acme, Mode::Live, &jane));
+        for different in [
+            other.phone(acme, Mode::Live, &jane),
+            indexer.phone(globex, Mode::Live, &jane),
+            indexer.phone(acme, Mode::Test, &jane),
+            indexer.phone(acme, Mode::Live, &phone("+2250700000002")),
+        ] {
+            assert_ne!(index, different);
+        }
+        assert_ne!(index.as_str(), hex::encode(indexer.wallet_salt(acme, Mode::Live, &jane)));
+    }
+}

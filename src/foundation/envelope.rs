@@ -67,3 +67,32 @@ impl DataKey {
         XChaCha20Poly1305::new(self.0.as_slice().into())
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_with_the_same_key_and_context_only() {
+        let (key, other) = (DataKey::generate().unwrap(), DataKey::generate().unwrap());
+        let sealed = key.seal("phone of 1", b"+2250700000001").unwrap();
+        assert_eq!(key.open("phone of 1", &sealed).unwrap().as_slice(), b"+2250700000001");
+        assert!(key.open("phone of 2", &sealed).is_err());
+        assert!(other.open("phone of 1", &sealed).is_err());
+        let mut bent = sealed.clone();
+        *bent.0.last_mut().unwrap() ^= 1;
+        assert!(key.open("phone of 1", &bent).is_err());
+        assert!(key.open("phone of 1", &Sealed(vec![1, 2, 3])).is_err());
+        assert!(sealed != key.seal("phone of 1", b"+2250700000001").unwrap(), "a nonce is used once");
+    }
+
+    #[test]
+    fn a_key_is_unwrapped_by_the_key_that_wrapped_it() {
+        let (master, data) = (DataKey::generate().unwrap(), DataKey::generate().unwrap());
+        let wrapped = master.wrap("key of tenant 1", &data).unwrap();
+        let unwrapped = master.unwrap_key("key of tenant 1", &wrapped).unwrap();
+        assert!(unwrapped.open("x", &data.seal("x", b"y").unwrap()).is_ok());
+        assert!(master.unwrap_key("key of tenant 2", &wrapped).is_err());
+    }
+}

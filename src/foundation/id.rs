@@ -64,3 +64,20 @@ impl PublicId {
         Uuid::try_parse(simple).map_err(|_| InvalidId)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_with_its_own_prefix_only() {
+        let id = Uuid::now_v7();
+        let text = PublicId::format("topup", id);
+        assert_eq!(PublicId::parse("topup", &text), Ok(id));
+        for wrong in
+            [PublicId::format("key", id), id.to_string(), text.to_uppercase(), format!("{text}0"), "topup_".into()]
+        {
+            assert_eq!(PublicId::parse("topup", &wrong), Err(InvalidId), "{wrong}");
+        }
+    }
+}

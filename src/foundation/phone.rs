@@ -40,3 +40,52 @@ impl fmt::Debug for Phone {
         f.write_str("Phone(…)")
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_in_e164_form_are_read() {
+        for text in ["+2250700000001", "+14155552671", "+447911123456", "+254712345678"] {
+            assert_eq!(Phone::parse(text).unwrap().e164(), text);
+        }
+    }
+
+    #[test]
+    fn other_forms_and_impossible_numbers_are_refused() {
+        for text in [
+            "",
+            "+",
+            "2250700000001",
+            "002250700000001",
+            "+225 0700000001",
+            "+225-0700000001",
+            "+22507",
+            "+2250700000001x",
+            "+\u{662}250700000001",
+            "\u{ff0b}2250700000001",
+            "+9990700000001",
+            "+1415555267",
+            "tel:+14155552671",
+            "+14155552671;ext=5",
+        ] {
+            assert_eq!(Phone::parse(text), Err(InvalidPhone), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_not_shown_by_debug() {
+        assert_eq!(format!("{:?}", Phone::parse("+2250700000001").unwrap()), "Phone(…)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,40}") {
+            let _ = Phone::parse(&text);
+        }
+    }
+}

@@ -91,3 +91,32 @@ impl Tokens {
         self.0.iter()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_with_or_without_a_cap() {
+        let token: Token = "USDC:0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359:6:1000".parse().unwrap();
+        assert_eq!(token.parse("1000"), Ok(token.cap));
+        assert_eq!(token.parse("1000.000001"), Err(InvalidAmount::TooLarge));
+        assert_eq!(token.parse("0.000000"), Err(InvalidAmount::Zero));
+        assert_eq!(token.format(token.cap), "1000.000000");
+        assert!("USBC:0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359:18".parse::<Token>().is_ok());
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused() {
+        for text in [
+            "",
+            "USDC",
+            "USDC:0x1:6",
+            "USDC:0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359:19",
+            "U$:0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359:6",
+        ] {
+            assert!(text.parse::<Token>().is_err(), "{text}");
+        }
+    }
+}

@@ -96,6 +96,7 @@ fn orchestration_code(status: StatusCode) -> &'static str {
 /// it, and logs the causes of those that are ours.
 pub async fn render(request: Request, next: Next) -> Response {
     let dialect = Dialect::of(request.uri().path());
+    let for_operators = request.uri().path().starts_with("/admin");
     let mut response = next.run(request).await;
     let Some(error) = take_error(&mut response) else { return response };
     log(&error);
@@ -113,6 +114,10 @@ pub async fn render(request: Request, next: Next) -> Response {
     }
     if error.status() == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        // So that a browser asks an operator for the password.
+        if for_operators {
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"operators\""));
+        }
     }
     rendered
 }

@@ -52,6 +52,21 @@ impl TestEngine {
         operations
     }
 
+    /// Somebody else executes the newest user operation.
+    pub async fn carry_as_stranger(&self) {
+        let mut sql = self.sql().await;
+        let packed: Vec<u8> = sqlx::query_scalar("select packed from user_op_version order by created_at desc limit 1")
+            .fetch_one(&mut sql)
+            .await
+            .unwrap();
+        let op = PackedUserOperation::abi_decode(&packed).unwrap();
+        let carrier = PrivateKeySigner::random();
+        let coins = U256::from(10).pow(U256::from(18));
+        contracts::give_native(&self.services.rpc_url, carrier.address(), coins).await.unwrap();
+        let input = handleOpsCall { ops: vec![op], beneficiary: carrier.address() }.abi_encode();
+        self.send_as(&carrier, ENTRY_POINT, input.into(), 1_500_000).await;
+    }
+
     /// An engine at rest, with its treasury delegated.
     async fn at_rest() -> Self {
         let engine = Self::start().await;
@@ -277,18 +292,7 @@ async fn fault_17_a_stranger_carries_the_user_operation_first() {
     let engine = TestEngine::at_rest().await;
     let jane = stranger();
     let operations = engine.payment_stuck_in_the_database(jane).await;
-    let mut sql = engine.sql().await;
-    let packed: Vec<u8> = sqlx::query_scalar("select packed from user_op_version order by created_at desc limit 1")
-        .fetch_one(&mut sql)
-        .await
-        .unwrap();
-    let op = PackedUserOperation::abi_decode(&packed).unwrap();
-    let carrier = PrivateKeySigner::random();
-    contracts::give_native(&engine.services.rpc_url, carrier.address(), U256::from(10).pow(U256::from(18)))
-        .await
-        .unwrap();
-    let input = handleOpsCall { ops: vec![op], beneficiary: carrier.address() }.abi_encode();
-    engine.send_as(&carrier, ENTRY_POINT, input.into(), 1_000_000).await;
+    engine.carry_as_stranger().await;
 
     engine.proxy.heal();
 

@@ -11,8 +11,8 @@ pub use bundle::{
 pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
 pub use user_op::{Ending, MinedUserOp, OpenUserOp, Operation, Version};
 pub use user_op::{
-    claim, end, end_operations, hashes_of, hold, insert_version, mark_mined, mined, open, operations, reopen, split,
-    versions,
+    claim, end, end_operations, hashes_of, hold, insert_version, is_being_deployed, is_signed, mark_mined, mined, open,
+    operations, reopen, split, versions,
 };
 
 use alloy::primitives::{Address, B256};

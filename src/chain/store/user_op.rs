@@ -1,5 +1,6 @@
 //! User operations and the operations in them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256};
@@ -7,6 +8,7 @@ use uuid::Uuid;
 
 use super::{address, big, hash, small};
 use crate::chain::entry_point::{NonceKey, nonce_key};
+use crate::chain::payer::SmartWallet;
 use crate::db::{self, Db, EngineTx};
 use crate::foundation::Amount;
 
@@ -17,6 +19,8 @@ pub struct OpenUserOp {
     pub id: Uuid,
     /// Its account.
     pub account: Address,
+    /// The wallet that the account is; `None`: the treasury.
+    pub wallet: Option<SmartWallet>,
     /// The newest block when it was made: it is in none before.
     pub born_block: u64,
     /// The newest signature; `None` before the first.
@@ -37,6 +41,10 @@ pub struct Version {
     pub hash: B256,
     /// Gas for its calls.
     pub call_gas: u64,
+    /// Gas for its validation, which deploys the account when it is not there yet.
+    pub verification_gas: u64,
+    /// Whether it deploys its account.
+    pub deploys: bool,
     /// ABI encoding of the packed, signed user operation.
     pub packed: Vec<u8>,
 }
@@ -84,39 +92,69 @@ pub struct Ending {
     pub failure: Option<String>,
 }
 
-/// Gathers up to `limit` waiting operations of an account in a new user operation; `None` when none waits.
-pub async fn claim(tx: &mut EngineTx, account: Address, limit: i64, head: u64) -> db::Result<Option<Uuid>> {
-    let id = Uuid::now_v7();
-    let claimed = sqlx::query!(
-        "with chosen as (
-             select tenant_id, id from chain_op
-             where account = $1 and state = 'waiting' and user_op_id is null
-             order by id limit $3 for update skip locked
-         ), placed as (
-             select tenant_id, id, row_number() over (order by id)::int as position from chosen
-         )
-         update chain_op op set user_op_id = $2, position = placed.position from placed
-         where op.tenant_id = placed.tenant_id and op.id = placed.id",
-        account.as_slice(),
-        id,
+/// Gathers up to `limit` waiting operations, the oldest first, in new user operations: one an account. Only of
+/// accounts that this engine can sign for: its treasury, and wallets of its owner keys. Returns how many it made.
+pub async fn claim(
+    tx: &mut EngineTx,
+    treasury: Address,
+    owners: &[Address],
+    limit: i64,
+    head: u64,
+) -> db::Result<usize> {
+    let rows = sqlx::query!(
+        "select tenant_id, id, account, owner, salt from chain_op
+         where (account = $1 or owner = any($2)) and state = 'waiting' and user_op_id is null
+         order by id limit $3 for update skip locked",
+        treasury.as_slice(),
+        &owners.iter().map(|owner| owner.to_vec()).collect::<Vec<_>>(),
         limit,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut user_ops: BTreeMap<Vec<u8>, (Uuid, Option<SmartWallet>, i32)> = BTreeMap::new();
+    let mut places = Vec::with_capacity(rows.len());
+    for row in rows {
+        let wallet = wallet(row.owner, row.salt);
+        let (user_op, _, count) = user_ops.entry(row.account).or_insert_with(|| (Uuid::now_v7(), wallet, 0));
+        *count += 1;
+        places.push((row.tenant_id, row.id, *user_op, *count));
+    }
+    sqlx::query!(
+        "update chain_op op set user_op_id = place.user_op, position = place.position
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[]) as place(tenant_id, id, user_op, position)
+         where op.tenant_id = place.tenant_id and op.id = place.id",
+        &places.iter().map(|place| place.0).collect::<Vec<_>>(),
+        &places.iter().map(|place| place.1).collect::<Vec<_>>(),
+        &places.iter().map(|place| place.2).collect::<Vec<_>>(),
+        &places.iter().map(|place| place.3).collect::<Vec<_>>(),
     )
     .execute(&mut **tx)
     .await?;
-    if claimed.rows_affected() == 0 {
-        return Ok(None);
+    for (account, (id, wallet, _)) in &user_ops {
+        create(tx, *id, address(account), *wallet, head).await?;
     }
-    create(tx, id, account, head).await?;
-    Ok(Some(id))
+    Ok(user_ops.len())
 }
 
-async fn create(tx: &mut EngineTx, id: Uuid, account: Address, head: u64) -> db::Result<()> {
+fn wallet(owner: Option<Vec<u8>>, salt: Option<Vec<u8>>) -> Option<SmartWallet> {
+    owner.zip(salt).map(|(owner, salt)| SmartWallet { owner: address(&owner), salt: hash(&salt) })
+}
+
+async fn create(
+    tx: &mut EngineTx,
+    id: Uuid,
+    account: Address,
+    wallet: Option<SmartWallet>,
+    head: u64,
+) -> db::Result<()> {
     sqlx::query!(
-        "insert into user_op (id, account, nonce_key, born_block) values ($1, $2, $3, $4)",
+        "insert into user_op (id, account, nonce_key, born_block, owner, salt) values ($1, $2, $3, $4, $5, $6)",
         id,
         account.as_slice(),
         &nonce_key(id).to_be_bytes::<24>()[..],
         big(head),
+        wallet.map(|wallet| wallet.owner.to_vec()),
+        wallet.map(|wallet| wallet.salt.to_vec()),
     )
     .execute(&mut **tx)
     .await
@@ -125,7 +163,10 @@ async fn create(tx: &mut EngineTx, id: Uuid, account: Address, head: u64) -> db:
 
 /// Moves the second half of a user operation's operations to a new one. With `leave`, the first half moves as well,
 /// to another new one: the old one's nonce is used up.
-pub async fn split(tx: &mut EngineTx, old: Uuid, account: Address, head: u64, leave: bool) -> db::Result<()> {
+pub async fn split(tx: &mut EngineTx, old: Uuid, head: u64, leave: bool) -> db::Result<()> {
+    let parent =
+        sqlx::query!("select account, owner, salt from user_op where id = $1", old).fetch_one(&mut **tx).await?;
+    let (account, wallet) = (address(&parent.account), wallet(parent.owner, parent.salt));
     let half = Uuid::now_v7();
     sqlx::query!(
         "with member as (
@@ -138,11 +179,11 @@ pub async fn split(tx: &mut EngineTx, old: Uuid, account: Address, head: u64, le
     )
     .execute(&mut **tx)
     .await?;
-    create(tx, half, account, head).await?;
+    create(tx, half, account, wallet, head).await?;
     if leave {
         let rest = Uuid::now_v7();
         sqlx::query!("update chain_op set user_op_id = $2 where user_op_id = $1", old, rest).execute(&mut **tx).await?;
-        create(tx, rest, account, head).await?;
+        create(tx, rest, account, wallet, head).await?;
     }
     Ok(())
 }
@@ -151,10 +192,11 @@ pub async fn split(tx: &mut EngineTx, old: Uuid, account: Address, head: u64, le
 pub async fn open(db: &Db, limit: i64) -> db::Result<Vec<OpenUserOp>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
-        r#"select u.id, u.account, u.born_block, v.hash as "hash?", v.call_gas as "call_gas?", v.packed as "packed?"
+        r#"select u.id, u.account, u.owner, u.salt, u.born_block, v.hash as "hash?", v.call_gas as "call_gas?",
+                  v.verification_gas as "verification_gas?", v.deploys as "deploys?", v.packed as "packed?"
            from user_op u
            left join lateral (
-               select hash, call_gas, packed from user_op_version where user_op_id = u.id order by created_at desc limit 1
+               select hash, call_gas, verification_gas, deploys, packed from user_op_version where user_op_id = u.id order by created_at desc limit 1
            ) v on true
            where u.state = 'open' and coalesce(u.held_until, '-infinity') <= now()
              and not exists (select from bundle b where b.state <> 'done' and u.id = any(b.user_ops))
@@ -166,10 +208,13 @@ pub async fn open(db: &Db, limit: i64) -> db::Result<Vec<OpenUserOp>> {
     let open = rows.into_iter().map(|row| OpenUserOp {
         id: row.id,
         account: address(&row.account),
+        wallet: wallet(row.owner, row.salt),
         born_block: small(row.born_block),
-        version: row.hash.zip(row.call_gas).zip(row.packed).map(|((h, gas), packed)| Version {
+        version: row.hash.zip(row.packed).map(|(h, packed)| Version {
             hash: hash(&h),
-            call_gas: small(gas),
+            call_gas: small(row.call_gas.unwrap_or(0)),
+            verification_gas: small(row.verification_gas.unwrap_or(0)),
+            deploys: row.deploys.unwrap_or(false),
             packed,
         }),
     });
@@ -180,7 +225,7 @@ pub async fn open(db: &Db, limit: i64) -> db::Result<Vec<OpenUserOp>> {
 pub async fn versions(db: &Db) -> db::Result<Vec<(B256, OpenUserOp)>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
-        "select v.hash, v.user_op_id, u.account, u.born_block
+        "select v.hash, v.user_op_id, u.account, u.owner, u.salt, u.born_block
          from user_op_version v join user_op u on u.id = v.user_op_id where u.state = 'open'"
     )
     .fetch_all(&mut *tx)
@@ -189,6 +234,7 @@ pub async fn versions(db: &Db) -> db::Result<Vec<(B256, OpenUserOp)>> {
         let user_op = OpenUserOp {
             id: row.user_op_id,
             account: address(&row.account),
+            wallet: wallet(row.owner, row.salt),
             born_block: small(row.born_block),
             version: None,
         };
@@ -225,13 +271,21 @@ pub async fn operations(db: &Db, user_op: Uuid) -> db::Result<Vec<Operation>> {
     Ok(operations.collect())
 }
 
+/// Whether a user operation was ever signed.
+pub async fn is_signed(db: &Db, user_op: Uuid) -> db::Result<bool> {
+    Ok(!hashes_of(db, user_op).await?.is_empty())
+}
+
 /// Stores a signature.
 pub async fn insert_version(tx: &mut EngineTx, user_op: Uuid, version: &Version) -> db::Result<()> {
     sqlx::query!(
-        "insert into user_op_version (hash, user_op_id, call_gas, packed) values ($1, $2, $3, $4) on conflict do nothing",
+        "insert into user_op_version (hash, user_op_id, call_gas, verification_gas, deploys, packed)
+         values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
         version.hash.as_slice(),
         user_op,
         big(version.call_gas),
+        big(version.verification_gas),
+        version.deploys,
         version.packed,
     )
     .execute(&mut **tx)
@@ -339,4 +393,20 @@ pub async fn end_operations(tx: &mut EngineTx, tx_hash: B256, block: u64, ending
     )
     .fetch_all(&mut **tx)
     .await
+}
+
+/// Whether another user operation that deploys the same account is out and not final.
+pub async fn is_being_deployed(db: &Db, user_op: &OpenUserOp) -> db::Result<bool> {
+    let mut tx = db.engine().await?;
+    let row = sqlx::query!(
+        r#"select exists (
+               select from user_op u join user_op_version v on v.user_op_id = u.id
+               where u.account = $1 and u.state <> 'ended' and u.id <> $2 and v.deploys
+           ) as "deploying!""#,
+        user_op.account.as_slice(),
+        user_op.id,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(row.deploying)
 }

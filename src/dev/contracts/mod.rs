@@ -2,6 +2,8 @@
 
 mod artifact;
 mod sender;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use alloy::primitives::{Address, B256, Bytes, U256, address, b256, keccak256};

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{DepositId, reconciliation, store};
-use crate::chain::{self, NewOperation};
+use crate::chain::{self, NewOperation, Payer};
 use crate::db::TenantTx;
 use crate::foundation::{Amount, Mode, TenantId, Token};
 use crate::http::{Error, Result};
@@ -174,7 +174,7 @@ fn operation(treasury: Address, deposit: &NewDeposit) -> NewOperation {
         id: deposit.id,
         kind: KIND,
         reference: deposit.deposit_id.to_string(),
-        account: treasury,
+        payer: Payer::Treasury(treasury),
         token: deposit.token.contract,
         recipient: deposit.wallet,
         amount: deposit.amount,

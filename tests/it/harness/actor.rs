@@ -1,7 +1,9 @@
 //! Who calls the server, and what it answers.
 
 use std::fmt;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -30,7 +32,29 @@ impl fmt::Display for Answer {
     }
 }
 
+/// What differs from run to run, and what a snapshot shows instead.
+static REDACTED: LazyLock<[(Regex, &str); 9]> = LazyLock::new(|| {
+    [
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[uuid]"),
+        (r"sk_(live|test)_[0-9a-f]{64}", "sk_${1}_[secret]"),
+        (r"sk_(live|test)_[0-9a-f]{8}", "sk_${1}_[prefix]"),
+        (r"_[0-9a-f]{32}\b", "_[id]"),
+        (r"0x[0-9a-f]{64}", "[hash]"),
+        (r"0x[0-9a-fA-F]{40}", "[address]"),
+        (r"\b[0-9a-f]{64}\b", "[digest]"),
+        (r#""next_cursor":"[^"]+""#, r#""next_cursor":"[cursor]""#),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
+    ]
+    .map(|(pattern, shown)| (Regex::new(pattern).unwrap(), shown))
+});
+
 impl Answer {
+    /// The answer as a snapshot likes it: without what differs from run to run.
+    pub fn redacted(&self) -> String {
+        let redact = |text: String, (pattern, shown): &(Regex, &str)| pattern.replace_all(&text, *shown).into_owned();
+        REDACTED.iter().fold(self.to_string(), redact)
+    }
+
     /// A header's value, empty when there is none.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())

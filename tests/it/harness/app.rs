@@ -13,7 +13,7 @@ use diolkos::auth::Jwt;
 use diolkos::chain::Rpc;
 use diolkos::chain::contracts::IERC20::Transfer;
 use diolkos::config::{Config, Environment};
-use diolkos::foundation::Clock;
+use diolkos::foundation::{Clock, TenantId};
 use diolkos::product::App;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -80,6 +80,16 @@ impl TestApp {
         (self.app, self.base_url, self.running) = (app, base_url, Some(running));
     }
 
+    /// One more server on the same database, which serves HTTP and does nothing else.
+    pub async fn replica(&self) -> Self {
+        let mut variables = self.variables.clone();
+        variables.insert("ROLES", "api".to_owned());
+        let (app, base_url, running) = start(&variables).await;
+        let (rpc_proxy, db_proxy) = (self.rpc_proxy.clone(), self.db_proxy.clone());
+        let (services, database) = (self.services, self.database.clone());
+        Self { services, database, variables, rpc_proxy, db_proxy, base_url, app, running: Some(running) }
+    }
+
     /// Ends the server in order.
     pub async fn stop(&mut self) {
         let (stop, task) = self.running.take().unwrap();
@@ -95,6 +105,13 @@ impl TestApp {
     /// The operator.
     pub fn operator(&self) -> Actor {
         Actor::bearer(&self.base_url, &self.variables["OPERATOR_TOKEN"])
+    }
+
+    /// A bearer token for a tenant's person with these permissions.
+    pub fn token(&self, tenant: TenantId, permissions: &[&str]) -> String {
+        let ttl = Duration::from_secs(3600);
+        let issued = self.app.auth.jwt().issue_dashboard(tenant, "test", permissions, ttl, self.app.clock.now());
+        issued.unwrap().expose_secret().to_owned()
     }
 
     /// A new tenant `<name>.ul` with a live and a test key, without a balance.
@@ -152,7 +169,7 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         ("TREASURY_KEY", hex_key()),
         ("TREASURY_IMPLEMENTATION", contracts.account_implementation_7702.to_string()),
         ("LANE_KEYS", hex_key()),
-        ("WALLET_OWNER_KEY", hex_key()),
+        ("WALLET_OWNER_KEYS", hex_key()),
         ("CONFIRMATIONS", "1".to_owned()),
         ("REPLACE_AFTER_BLOCKS", "4".to_owned()),
         ("MIN_TIP_GWEI", "1".to_owned()),

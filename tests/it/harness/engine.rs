@@ -8,7 +8,7 @@ use alloy::rpc::types::Filter;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolEvent;
 use diolkos::chain::contracts::IERC20::Transfer;
-use diolkos::chain::{self, Chain, ChainSettings, FeePolicy, NewOperation, Rpc};
+use diolkos::chain::{self, Chain, ChainSettings, FeePolicy, NewOperation, Payer, Rpc, SmartWallet};
 use diolkos::db::Db;
 use diolkos::dev::contracts;
 use diolkos::foundation::{Amount, TenantId};
@@ -65,7 +65,7 @@ impl TestEngine {
             treasury: Arc::new(treasury),
             treasury_implementation: services.contracts.account_implementation_7702,
             lanes: vec![Arc::new(lane.clone())],
-            wallet_owner: PrivateKeySigner::random().address(),
+            wallet_owners: vec![Arc::new(PrivateKeySigner::random())],
             confirmations: 1,
             batch_limit: 100,
             in_flight: 4,
@@ -115,8 +115,21 @@ impl TestEngine {
         Rpc::new(&[self.proxy.target.parse().unwrap()], Duration::from_secs(10))
     }
 
-    /// Asks for payments of USDC base units to these recipients, all at once.
+    /// Asks for payments of USDC base units from the treasury to these recipients, all at once.
     pub async fn pay(&self, payments: &[(Address, u64)]) -> Vec<Uuid> {
+        self.pay_from(Payer::Treasury(self.chain.treasury()), payments).await
+    }
+
+    /// A new customer's wallet that holds USDC and is not deployed.
+    pub async fn wallet(&self, holds: u64) -> SmartWallet {
+        let owner = self.settings.wallet_owners[0].address();
+        let wallet = SmartWallet { owner, salt: rand::random::<[u8; 32]>().into() };
+        self.services.mint(&self.proxy.target, wallet.address(), holds).await;
+        wallet
+    }
+
+    /// Asks for payments of USDC base units from an account, all at once.
+    pub async fn pay_from(&self, payer: Payer, payments: &[(Address, u64)]) -> Vec<Uuid> {
         let operations: Vec<NewOperation> = payments
             .iter()
             .map(|(recipient, amount)| {
@@ -126,7 +139,7 @@ impl TestEngine {
                     id,
                     kind: "test",
                     reference: id.to_string(),
-                    account: self.chain.treasury(),
+                    payer,
                     token: self.services.contracts.usdc,
                     recipient: *recipient,
                     amount: Amount::from_base_units(u128::from(*amount)).unwrap(),
@@ -211,8 +224,13 @@ impl Services {
     /// Gives a treasury USDC and a lane native coin.
     pub async fn fund(&self, rpc_url: &str, treasury: Address, lane: Address) {
         contracts::give_native(rpc_url, lane, U256::from(10).pow(U256::from(21))).await.unwrap();
+        self.mint(rpc_url, treasury, TREASURY_USDC).await;
+    }
+
+    /// Gives an account USDC.
+    pub async fn mint(&self, rpc_url: &str, to: Address, amount: u64) {
         let _turn = ONE_AT_A_TIME.lock().await;
-        contracts::mint(rpc_url, self.contracts.usdc, treasury, U256::from(TREASURY_USDC)).await.unwrap();
+        contracts::mint(rpc_url, self.contracts.usdc, to, U256::from(amount)).await.unwrap();
     }
 
     /// From now on the token refuses this account.

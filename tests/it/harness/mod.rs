@@ -3,11 +3,13 @@
 pub mod actor;
 pub mod app;
 pub mod db_proxy;
+pub mod document;
 pub mod engine;
 pub mod process;
 pub mod rpc_proxy;
 pub mod services;
 pub mod tenant;
+pub mod wire;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

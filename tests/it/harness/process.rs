@@ -1,6 +1,10 @@
 //! The real binary in a process of its own, which a test can kill at a named step.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use uuid::Uuid;
 
 use super::app::Variables;
 use super::{actor::Actor, until};
@@ -8,6 +12,7 @@ use super::{actor::Actor, until};
 /// A running `diolkos serve`. Killed when dropped.
 pub struct Process {
     child: Child,
+    log: PathBuf,
     pub base_url: String,
 }
 
@@ -16,12 +21,14 @@ impl Process {
     pub fn spawn(variables: &Variables, fail_at: Option<&str>) -> Self {
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_diolkos"));
-        command.arg("serve").env_clear().envs(variables).env("PORT", port.to_string()).env("RUST_LOG", "error");
+        command.arg("serve").env_clear().env("RUST_LOG", "error").envs(variables).env("PORT", port.to_string());
         if let Some(step) = fail_at {
             command.env("FAIL_AT", step);
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        Self { child, base_url: format!("http://127.0.0.1:{port}") }
+        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", Uuid::now_v7()));
+        let stderr = File::create(&log).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        Self { child, log, base_url: format!("http://127.0.0.1:{port}") }
     }
 
     /// The same, and waits until it serves or has died.
@@ -46,9 +53,20 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Waits until the process has died by itself.
+    /// SIGTERM: the process is asked to end in order.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// All that the process has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until the process has ended by itself.
     pub async fn dies(&mut self) {
-        until("the process dies at its fail point", || {
+        until("the process ends", || {
             let gone = self.child.try_wait().unwrap().is_some();
             async move { gone.then_some(()) }
         })
@@ -59,6 +77,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            eprint!("{}", self.log());
+        }
+        let _ = std::fs::remove_file(&self.log);
     }
 }
 

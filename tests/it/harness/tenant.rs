@@ -1,10 +1,7 @@
 //! A tenant, its customers and their deposits, as values that a test speaks to.
 
-use std::time::Duration;
-
 use alloy::primitives::Address;
 use diolkos::foundation::TenantId;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::actor::{Actor, Answer};
@@ -29,13 +26,8 @@ pub struct TestTenant {
 
 impl TestTenant {
     pub(super) async fn new(app: &TestApp, id: TenantId) -> Self {
-        let token = |permissions: &[&str]| {
-            let ttl = Duration::from_secs(3600);
-            let jwt = app.app.auth.jwt();
-            jwt.issue_dashboard(id, "test", permissions, ttl, app.app.clock.now()).unwrap().expose_secret().to_owned()
-        };
-        let dashboard = Actor::bearer(&app.base_url, &token(&["waas", "waas:super_admin"]));
-        let clerk = Actor::bearer(&app.base_url, &token(&["waas"]));
+        let dashboard = Actor::bearer(&app.base_url, &app.token(id, &["waas", "waas:super_admin"]));
+        let clerk = Actor::bearer(&app.base_url, &app.token(id, &["waas"]));
         let live_key = issue(&dashboard, "live").await;
         let test_key = issue(&dashboard, "test").await;
         let live = Actor::new(&app.base_url, &[("x-api-key", &live_key)]);

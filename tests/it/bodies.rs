@@ -1,0 +1,145 @@
+//! FAULT 23: bodies that nobody should send, to every route that takes one.
+
+use insta::{allow_duplicates, assert_snapshot};
+use serde_json::{Value, json};
+
+use crate::harness::actor::{Actor, Answer};
+use crate::harness::app::TestApp;
+use crate::harness::document::operations;
+use crate::harness::tenant::{fund_body, phone};
+use crate::harness::wire;
+
+/// A route that takes a body, who may call it and what it likes to read.
+pub struct Route {
+    pub path: &'static str,
+    pub caller: Actor,
+    pub good: Value,
+}
+
+/// Every route that takes a body, with an app in which the good bodies are good.
+pub async fn routes() -> (TestApp, Vec<Route>) {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    acme.top_up("USDC", "1000").await;
+    acme.customer(&phone(1)).await;
+    let route = |path, caller: &Actor, good| Route { path, caller: caller.clone(), good };
+    let routes = vec![
+        route("/v1/users/provision", &acme.live, json!({"phone_number": phone(1)})),
+        route("/v1/users/fund", &acme.live, fund_body(&phone(1), "dep-1", "1")),
+        route("/v1/dashboard/apikeys", &acme.dashboard, json!({"name": "till", "mode": "live"})),
+        route(
+            "/v1/dashboard/treasury/topup",
+            &acme.dashboard,
+            json!({"amount": "1", "token": "USDC", "reference": "r", "note": "n"}),
+        ),
+        route("/admin/tenants", &app.operator(), json!({"namespace": "globex.ul", "name": "Globex"})),
+    ];
+    for operation in operations().iter().filter(|operation| !operation.body.is_empty()) {
+        let route = routes.iter().find(|route| route.path == operation.path && operation.method == "POST");
+        let route = route.unwrap_or_else(|| panic!("{} has no line in this table yet", operation.name()));
+        for field in operation.body.keys() {
+            assert!(route.good.get(field).is_some(), "{} has no {field} in this table yet", operation.name());
+        }
+    }
+    (app, routes)
+}
+
+/// The answer is a refusal that the surface documents, in its dialect.
+pub fn assert_refused(answer: &Answer, status: u16, what: &str) {
+    assert_eq!(answer.status, status, "{what}: {answer}");
+    assert_eq!(answer.header("content-type"), "application/json", "{what}");
+    assert_eq!(answer.header("x-request-id").len(), 36, "{what}");
+    assert!(answer.json["error"].is_string() && answer.json["message"].is_string(), "{what}: {answer}");
+}
+
+#[tokio::test]
+async fn fault_23_what_is_not_a_json_object_is_refused_everywhere() {
+    let (_app, routes) = routes().await;
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    for Route { path, caller, good } in &routes {
+        let good = good.to_string();
+        let (first, rest) = (good.split_once(',').map_or(&*good, |(first, _)| first), &good[1..]);
+        let bodies: Vec<Vec<u8>> = vec![
+            vec![],
+            b"   ".into(),
+            b"not json".into(),
+            b"[]".into(),
+            format!("[{good}]").into(),
+            b"null".into(),
+            b"\"text\"".into(),
+            b"1".into(),
+            b"<xml/>".into(),
+            b"a=1&b=2".into(),
+            good[..good.len() - 1].into(),
+            format!("{good}{good}").into(),
+            format!("{good}x").into(),
+            format!("\u{feff}{good}").into(),
+            format!("{}, {rest}", first.trim_end_matches('}')).into(),
+            format!("{{\"x\":{{\"a\":1,\"a\":2}},{rest}").into(),
+            format!("{{\"x\":1e400,{rest}").into(),
+            format!("{{\"x\":NaN,{rest}").into(),
+            format!("{{\"x\":-Infinity,{rest}").into(),
+            format!("{{\"x\":01,{rest}").into(),
+            format!("{{\"x\":\"\\u0000\",{rest}").into(),
+            format!("{{\"x\":\"\\ud800\",{rest}").into(),
+            format!("{{/* */{rest}").into(),
+            format!("{{'x':1,{rest}").into(),
+            [b"{\"x\":\"\xff\xfe\",", rest.as_bytes()].concat(),
+            [b"{\"x\":\"\xc0\xaf\",", rest.as_bytes()].concat(),
+            good.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            deep.clone().into(),
+        ];
+        for body in bodies {
+            let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
+            let answer = caller.post_bytes(path, "application/json", body).await;
+            assert_refused(&answer, 400, &format!("{path} {shown}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn fault_23_a_body_of_another_kind_is_a_415() {
+    let (_app, routes) = routes().await;
+    for Route { path, caller, good } in &routes {
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "x", ""] {
+            let answer = caller.post_bytes(path, kind, good.to_string().into_bytes()).await;
+            assert_refused(&answer, 415, &format!("{path} as {kind:?}"));
+            allow_duplicates! { assert_snapshot!(answer, @r#"415 {"error":"unsupported_media_type","message":"the content type must be application/json"}"#); }
+        }
+    }
+}
+
+#[tokio::test]
+async fn fault_23_a_body_beyond_1_mib_is_a_413_however_it_is_framed() {
+    let (app, routes) = routes().await;
+    for Route { path, caller, .. } in &routes {
+        let large = format!("{{\"x\":\"{}\"}}", "x".repeat(1 << 20)).into_bytes();
+        let answer = caller.post_bytes(path, "application/json", large).await;
+        assert_refused(&answer, 413, path);
+        allow_duplicates! { assert_snapshot!(answer, @r#"413 {"error":"payload_too_large","message":"the body is too large"}"#); }
+    }
+    // In chunks, so that no length is announced; by a caller whom the route lets in.
+    let operator = &app.variables["OPERATOR_TOKEN"];
+    let mut chunked = format!(
+        "POST /admin/tenants HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         authorization: Bearer {operator}\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    for _ in 0..20 {
+        chunked += &format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+    }
+    chunked += "0\r\n\r\n";
+    let answer = wire::send(&app.base_url, chunked.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains(r#"{"error":"payload_too_large""#), "{answer}");
+}
+
+#[tokio::test]
+async fn fault_23_a_route_without_a_body_does_not_mind_one() {
+    let (app, _) = routes().await;
+    let unknown = "/v1/dashboard/treasury/topup/x/confirm";
+    for path in [unknown, "/admin/jobs/x/retry"] {
+        for body in [&b""[..], b"not json", b"\xff\x00", &[b'['; 100_000]] {
+            let answer = app.operator().post_bytes(path, "application/json", body.to_vec()).await;
+            assert_refused(&answer, 404, path);
+        }
+    }
+}

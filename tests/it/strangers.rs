@@ -1,0 +1,170 @@
+//! FAULT 22: another tenant's ids, phone numbers and cursors in every field of every route.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::harness::actor::{Actor, Answer};
+use crate::harness::app::TestApp;
+use crate::harness::document::operations;
+use crate::harness::tenant::{TestTenant, fund_body, phone};
+
+const JANE: &str = "+2250700000001";
+
+/// Acme with a customer, two deposits, two top-ups and some keys; and what of it nobody else may ever read.
+struct Acme {
+    tenant: TestTenant,
+    topup: String,
+    key: String,
+    traces: Vec<String>,
+}
+
+/// The `next_cursor` of a list's first record.
+async fn cursor(caller: &Actor, list: &str) -> String {
+    let page = caller.get(&format!("{list}?limit=1")).await.expect(200).json;
+    page["next_cursor"].as_str().unwrap().to_owned()
+}
+
+async fn acme(app: &TestApp) -> Acme {
+    let tenant = app.tenant("acme").await;
+    let provisioned = tenant.live.post("/v1/users/provision", json!({"phone_number": JANE})).await.expect(200).json;
+    for (reference, amount) in [("acme-bank-1", "700"), ("acme-bank-2", "77")] {
+        let body = json!({"amount": amount, "token": "USDC", "reference": reference, "note": "acme-note"});
+        let topup = tenant.dashboard.post("/v1/dashboard/treasury/topup", body).await.expect(202).json;
+        if reference == "acme-bank-1" {
+            let confirm = format!("/v1/dashboard/treasury/topup/{}/confirm", topup["topup_id"].as_str().unwrap());
+            tenant.dashboard.post(&confirm, json!({})).await.expect(200);
+        }
+    }
+    for deposit in ["acme-dep-1", "acme-dep-2"] {
+        tenant.fund(JANE, deposit, "13.131313").await.expect(202);
+    }
+    let topups = tenant.dashboard.get("/v1/dashboard/treasury/topups").await.expect(200).json;
+    let keys = tenant.dashboard.get("/v1/dashboard/apikeys").await.expect(200).json;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (topup, key) = (text(&topups["data"][0]["topup_id"]), text(&keys["data"][0]["id"]));
+    let traces = vec![
+        text(&provisioned["wallet_address"]),
+        text(&provisioned["blind_index"]),
+        tenant.id.to_string(),
+        tenant.live_key[..16].to_owned(),
+        text(&keys["data"][0]["id"]),
+        text(&keys["data"][1]["id"]),
+        text(&topups["data"][0]["topup_id"]),
+        text(&topups["data"][1]["topup_id"]),
+        "acme-".to_owned(),
+        "13.131313".to_owned(),
+        "700".to_owned(),
+    ];
+    Acme { tenant, topup, key, traces }
+}
+
+/// Globex with as much of its own.
+async fn globex(app: &TestApp) -> TestTenant {
+    let globex = app.tenant("globex").await;
+    globex.top_up("USDC", "100").await;
+    globex.top_up("USDC", "1").await;
+    globex.customer(&phone(2)).await;
+    globex.fund(&phone(2), "dep-1", "1").await.expect(202);
+    globex.fund(&phone(2), "dep-2", "2").await.expect(202);
+    globex
+}
+
+/// Fields that name no record of anybody's.
+const NAMES_NOTHING: &str =
+    "amount from limit local_fiat_amount mode name note stablecoin_amount status target_token to token";
+
+/// What globex posts when it means well.
+fn own_body(path: &str) -> Value {
+    match path {
+        "/v1/users/provision" => json!({"phone_number": phone(3)}),
+        "/v1/users/fund" => fund_body(&phone(2), "dep-9", "1"),
+        "/v1/dashboard/treasury/topup" => json!({"amount": "5", "token": "USDC", "reference": "bank-9"}),
+        _ => json!({}),
+    }
+}
+
+/// Globex sends `value`, which is acme's, in a field of an operation, and means well otherwise.
+async fn try_field(globex: &TestTenant, operation: &str, field: &str, value: &str) -> (String, Answer) {
+    let (method, path) = operation.split_once(' ').unwrap();
+    let caller = if path.starts_with("/v1/users/") { &globex.live } else { &globex.dashboard };
+    let mut body = own_body(path);
+    let placeholder = format!("{{{field}}}");
+    let path = match method {
+        _ if path.contains(&placeholder) => path.replace(&placeholder, value),
+        "GET" => format!(
+            "{path}?{}",
+            url::form_urlencoded::Serializer::new(String::new()).append_pair(field, value).finish()
+        ),
+        _ => {
+            body[field] = json!(value);
+            path.to_owned()
+        }
+    };
+    let body = (method == "POST").then(|| ("application/json", body.to_string().into_bytes()));
+    let sent = format!("{path} {value}");
+    (sent, caller.send(method.parse().unwrap(), &path, body).await)
+}
+
+#[tokio::test]
+async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_route() {
+    let app = TestApp::new().await;
+    let Acme { tenant: acme, topup, key, traces } = acme(&app).await;
+    let globex = globex(&app).await;
+    let deposits = cursor(&acme.dashboard, "/v1/dashboard/deposits").await;
+    let topups = cursor(&acme.dashboard, "/v1/dashboard/treasury/topups").await;
+    let keys = cursor(&acme.dashboard, "/v1/dashboard/apikeys").await;
+    let attempts = [
+        ("GET /v1/users/balance", "phone_number", JANE, "404 wallet_not_provisioned"),
+        ("POST /v1/users/fund", "phone_number", JANE, "404 wallet_not_provisioned"),
+        ("POST /v1/users/fund", "deposit_id", "acme-dep-1", "202 "),
+        ("POST /v1/users/provision", "phone_number", JANE, "200 "),
+        ("GET /v1/dashboard/deposits", "cursor", &deposits, "200 "),
+        ("GET /v1/dashboard/deposits/{deposit_id}", "deposit_id", "acme-dep-2", "404 deposit_not_found"),
+        ("GET /v1/dashboard/treasury/topups", "cursor", &topups, "200 "),
+        ("POST /v1/dashboard/treasury/topup", "reference", "acme-bank-1", "202 "),
+        ("POST /v1/dashboard/treasury/topup/{id}/confirm", "id", &topup, "404 topup_not_found"),
+        ("GET /v1/dashboard/apikeys", "cursor", &keys, "200 "),
+        ("DELETE /v1/dashboard/apikeys/{id}", "id", &key, "404 key_not_found"),
+    ];
+    let mut tried = BTreeSet::new();
+    for (operation, field, value, expected) in attempts {
+        let (sent, answer) = try_field(&globex, operation, field, value).await;
+        assert_eq!(format!("{} {}", answer.status, answer.error()), expected, "{operation} {field}: {answer}");
+        // What the caller sent itself may come back; anything else of acme's may not.
+        for trace in traces.iter().filter(|trace| !sent.contains(*trace)) {
+            assert!(!answer.text.contains(trace), "{operation} {field} tells {trace}: {answer}");
+        }
+        tried.insert(format!("{operation} {field}"));
+    }
+
+    for operation in operations().iter().filter(|operation| operation.path.starts_with("/v1/")) {
+        for field in operation.fields() {
+            let named = format!("{} {field}", operation.name());
+            let is_known = tried.contains(&named) || NAMES_NOTHING.split(' ').any(|name| name == field);
+            assert!(is_known, "no stranger tries {named} yet: add an attempt, or say that it names nothing");
+        }
+    }
+    // Nothing of acme's has changed, either.
+    let janes = "%2B2250700000001";
+    let listed = acme.dashboard.get("/v1/dashboard/treasury/topups?status=PENDING").await.expect(200);
+    assert_eq!(listed.json["data"].as_array().unwrap().len(), 1, "{listed}");
+    acme.live.get(&format!("/v1/users/balance?phone_number={janes}")).await.expect(200);
+    acme.test.get(&format!("/v1/users/balance?phone_number={janes}")).await.expect(404);
+}
+
+#[tokio::test]
+async fn fault_22_every_list_shows_a_tenant_its_own_records_only() {
+    let app = TestApp::new().await;
+    let Acme { traces, .. } = acme(&app).await;
+    let globex = globex(&app).await;
+    for (list, count) in
+        [("/v1/dashboard/deposits", 2), ("/v1/dashboard/treasury/topups", 2), ("/v1/dashboard/apikeys", 2)]
+    {
+        let answer = globex.dashboard.get(&format!("{list}?limit=100")).await.expect(200);
+        assert_eq!(answer.json["data"].as_array().unwrap().len(), count, "{answer}");
+        for trace in &traces {
+            assert!(!answer.text.contains(trace), "{list} tells {trace}: {answer}");
+        }
+    }
+}
