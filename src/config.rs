@@ -20,7 +20,7 @@ use url::Url;
 use crate::chain::{ChainSettings, FeePolicy, SharedSigner};
 use crate::foundation::{MasterKey, Token, Tokens};
 use crate::product::fx::Spread;
-use crate::providers::fx::{DEVELOPMENT_RATES, DollarTokens, HttpRatesSettings, RateTable};
+use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
 const SIMPLE_7702_ACCOUNT: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B");
@@ -118,11 +118,6 @@ impl<'a> Environment<'a> {
         Ok(text.trim().to_owned().into())
     }
 
-    fn optional_secret(&self, name: &str) -> Result<Option<SecretString>> {
-        let is_set = self.text(name).is_some() || self.text(&format!("{name}_FILE")).is_some();
-        is_set.then(|| self.secret(name)).transpose()
-    }
-
     /// One key or more, with commas between.
     fn signers(&self, name: &str) -> Result<Vec<SharedSigner>> {
         let keys = self.secret(name)?;
@@ -211,23 +206,23 @@ fn roles(env: &Environment<'_>) -> Result<BTreeSet<Role>> {
 }
 
 fn fx(env: &Environment<'_>) -> Result<FxSettings> {
-    let url = env.optional_secret("FX_URL")?;
+    let url = env.text("FX_URL").map(SecretString::from);
     if let Some(url) = &url {
         // The parse error could quote a key.
-        Url::parse(url.expose_secret()).map_err(|_| anyhow::anyhow!("FX_URL is not a URL"))?;
+        let is_http = Url::parse(url.expose_secret()).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        anyhow::ensure!(is_http, "FX_URL is not an http:// or https:// URL");
     }
     let seconds = |name, default| Ok::<_, anyhow::Error>(Duration::from_secs(env.parsed(name, default)?));
     let (refresh, max_age) = (seconds("FX_REFRESH_SECONDS", "30")?, seconds("FX_MAX_AGE_SECONDS", "900")?);
     let time_limit = Duration::from_millis(env.parsed("FX_TIMEOUT_MS", "2000")?);
     let rest = Duration::from_secs(5);
-    let dollars = match env.list("FX_DOLLAR_TOKENS") {
-        symbols if symbols.is_empty() => vec!["USDC".to_owned(), "USDT".to_owned()],
-        symbols => symbols,
-    };
+    // For trying things out, about the rates of 2026.
+    let table =
+        env.parsed("FX_RATES", "XOF:560.5,XAF:560.5,GHS:10.85,KES:129.2,NGN:1395,UGX:3570,TZS:2495,EUR:0.8545")?;
     Ok(FxSettings {
-        table: env.parsed("FX_RATES", DEVELOPMENT_RATES)?,
+        table,
         source: url.map(|url| HttpRatesSettings { url, time_limit, refresh, max_age, rest }),
-        dollars: DollarTokens::new(dollars),
+        dollars: env.parsed("FX_DOLLAR_TOKENS", "USDC,USDT")?,
         spread: env.parsed("FX_SPREAD_BPS", "50")?,
     })
 }

@@ -41,6 +41,16 @@ async fn francs_are_quoted_in_dollars_with_the_spread() {
 }
 
 #[tokio::test]
+async fn some_currencies_are_quoted_without_any_configuration() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    for currency in ["XOF", "XAF", "GHS", "KES", "NGN", "UGX", "TZS", "EUR"] {
+        quote(&acme.live, currency, "10000").await.expect(200);
+        quote(&acme.test, currency, "10000").await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn each_currency_has_its_own_digits() {
     let app = TestApp::with(|variables| {
         variables.insert("FX_RATES", "XOF:500,KES:100,TND:3".to_owned());

@@ -70,7 +70,7 @@ impl FxQuote {
 ///
 /// The quote is yours alone and may be used once. Rounding is in the house's favour: the rate is rounded up, the amount
 /// of tokens down. A test key's quotes come from a fixed table.
-#[utoipa::path(post, path = "/v1/fx/quote", tag = "FX", security(("api_key" = [])),
+#[utoipa::path(post, path = "/v1/fx/quote", operation_id = "quote_fx", tag = "FX", security(("api_key" = [])),
     request_body = WantedQuote,
     responses(
         (status = 200, description = "The quote", body = FxQuote),

@@ -38,7 +38,7 @@ pub struct NewPhone {
 ///
 /// The wallet, its balance and its history stay; the blind index changes. The old number is free: provisioning it again
 /// makes a new wallet at a new address. A number that has a wallet, be it the customer's own, is a 409.
-#[utoipa::path(post, path = "/v1/users/update-phone", tag = "Users", security(("api_key" = [])),
+#[utoipa::path(post, path = "/v1/users/update-phone", operation_id = "update_phone", tag = "Users", security(("api_key" = [])),
     request_body = UpdatePhone,
     responses(
         (status = 200, description = "The same wallet, with the new blind index", body = ProvisionedWallet),
@@ -62,7 +62,8 @@ pub async fn update_phone(caller: Tenant, State(app): State<App>, posted: Posted
 /// Moves a customer to a new phone number, from the dashboard. Super admins only.
 ///
 /// Like `/v1/users/update-phone`; the customer may be one of live or of test keys.
-#[utoipa::path(post, path = "/v1/dashboard/users/{blind_index}/update-phone", tag = "Users", security(("bearer" = [])),
+#[utoipa::path(post, path = "/v1/dashboard/users/{blind_index}/update-phone", operation_id = "update_phone_of_customer",
+    tag = "Users", security(("bearer" = [])),
     params(("blind_index" = String, Path, description = "The customer, as `/v1/users/provision` named them")),
     request_body = NewPhone,
     responses(

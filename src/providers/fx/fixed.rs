@@ -10,10 +10,6 @@ use rust_decimal::Decimal;
 use super::{DollarTokens, Rate, RateError, RateSource, is_plausible};
 use crate::foundation::Clock;
 
-/// Rates for trying things out, about those of 2026; never for real money.
-pub const DEVELOPMENT_RATES: &str =
-    "XOF:560.50,XAF:560.50,GHS:10.85,KES:129.20,NGN:1395.00,UGX:3570,TZS:2495.00,EUR:0.8545,USD:1";
-
 /// Units of each currency for one US dollar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateTable(HashMap<Currency, Decimal>);
@@ -73,10 +69,7 @@ mod tests {
 
     #[test]
     fn a_table_is_pairs_of_a_currency_and_its_units() {
-        let table: RateTable = DEVELOPMENT_RATES.parse().unwrap();
-        for code in ["XOF", "XAF", "GHS", "KES", "NGN", "UGX", "TZS", "EUR"] {
-            assert!(table.0.contains_key(&Currency::from_code(code).unwrap()), "{code}");
-        }
+        let table: RateTable = "XOF:560.50,KES:129.2".parse().unwrap();
         assert_eq!(table.0[&Currency::XOF].to_string(), "560.50");
         assert_eq!(" XOF : 1 , ".parse::<RateTable>().unwrap().0.len(), 1);
         for bad in

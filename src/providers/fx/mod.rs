@@ -8,6 +8,7 @@ mod fetch;
 mod fixed;
 mod http;
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 pub use fetch::FetchError;
-pub use fixed::{DEVELOPMENT_RATES, FixedRates, InvalidRate, RateTable};
+pub use fixed::{FixedRates, InvalidRate, RateTable};
 pub use http::{HttpRates, HttpRatesSettings};
 pub use iso_currency::Currency;
 
@@ -70,6 +71,24 @@ impl DollarTokens {
     /// Refuses a token that is not among them: a dollar's rate would be wrong for it.
     fn require(&self, symbol: &str) -> Result<(), RateError> {
         if self.0.iter().any(|known| known == symbol) { Ok(()) } else { Err(RateError::UnknownToken) }
+    }
+}
+
+/// The text is not symbols of tokens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("symbols are written with commas between, such as USDC,USDT; {0:?} is none")]
+pub struct InvalidSymbol(String);
+
+impl FromStr for DollarTokens {
+    type Err = InvalidSymbol;
+
+    /// Reads `USDC,USDT`.
+    fn from_str(text: &str) -> Result<Self, InvalidSymbol> {
+        let is_symbol = |symbol: &str| !symbol.is_empty() && symbol.bytes().all(|b| b.is_ascii_alphanumeric());
+        let read = |symbol: &str| {
+            if is_symbol(symbol) { Ok(symbol.to_owned()) } else { Err(InvalidSymbol(symbol.to_owned())) }
+        };
+        text.split(',').map(str::trim).map(read).collect::<Result<_, _>>().map(Self::new)
     }
 }
 
