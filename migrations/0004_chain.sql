@@ -29,6 +29,7 @@ create table chain_op (
 );
 create index chain_op_unassigned on chain_op (account, id) where user_op_id is null and state = 'waiting';
 create index chain_op_user_op on chain_op (user_op_id) where user_op_id is not null;
+create index chain_op_unfinished on chain_op (state, created_at) where state in ('waiting', 'submitted', 'review');
 create index chain_op_unnoted on chain_op (kind, id) where state <> noted_state;
 call diolkos_scope_to_tenant('chain_op');
 call diolkos_open_to_engine('chain_op');
@@ -67,10 +68,11 @@ create table user_op_version (
     user_op_id uuid           not null references user_op,
     call_gas   bigint         not null,
     packed     bytea          not null,
+    version    bigint         not null generated always as identity,
     created_at timestamptz    not null default now(),
     constraint user_op_version_pkey primary key (hash)
 );
-create index user_op_version_user_op on user_op_version (user_op_id, created_at);
+create index user_op_version_user_op on user_op_version (user_op_id, version);
 
 -- Lane: an account with native coin and no code that carries bundles, leased by one process at a time.
 create table lane (
@@ -102,6 +104,8 @@ create table bundle (
     sent_block      bigint,
     done_block      bigint,
     failure         text,
+    -- The order in which versions were stored, whatever the clock does.
+    version         bigint         not null generated always as identity,
     created_at      timestamptz    not null default now(),
     constraint bundle_pkey primary key (hash),
     constraint bundle_purpose_known check (purpose in ('user_ops', 'delegate', 'cancel')),

@@ -188,8 +188,16 @@ fn operator_token(env: &Environment<'_>) -> Result<SecretString> {
     Ok(token)
 }
 
+/// Origins as browsers write them (RFC 6454 §6.2): nothing else would ever be equal to one.
 fn cors_origins(env: &Environment<'_>) -> Result<Vec<HeaderValue>> {
-    let origin = |text: &String| HeaderValue::from_str(text).with_context(|| format!("CORS_ORIGINS: {text:?}"));
+    let origin = |text: &String| {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let is_origin = url.is_some_and(|url| url.origin().ascii_serialization() == *text);
+        is_origin
+            .then(|| HeaderValue::from_str(text).ok())
+            .flatten()
+            .with_context(|| format!("CORS_ORIGINS: {text:?} is not an origin such as https://wallet.example"))
+    };
     env.list("CORS_ORIGINS").iter().map(origin).collect()
 }
 
@@ -245,7 +253,7 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
         lanes: env.signers("LANE_KEYS")?,
         wallet_owners: env.signers("WALLET_OWNER_KEYS")?,
         confirmations: env.parsed("CONFIRMATIONS", "16")?,
-        batch_limit: env.parsed("BATCH_LIMIT", "100")?,
+        batch_limit: env.parsed::<i64>("BATCH_LIMIT", "100")?.clamp(1, 400),
         in_flight: env.parsed("LANE_IN_FLIGHT", "4")?,
         replace_after_blocks: env.parsed("REPLACE_AFTER_BLOCKS", "5")?,
         max_gas: env.parsed("MAX_TRANSACTION_GAS", "16777216")?,

@@ -20,13 +20,16 @@ use super::transaction::Draft;
 use crate::foundation::FailPoint;
 
 /// A transaction's bytes, less room for its envelope: nodes refuse more than 128 KB.
-const MAX_CALL_DATA: usize = 126 * 1024;
+pub(super) const MAX_CALL_DATA: usize = 126 * 1024;
+
+/// How long a user operation waits whose affairs could not be looked into, so that others come before it.
+const SHORT_WAIT: Duration = Duration::from_secs(5);
 
 /// User operations that are looked at for one bundle.
 const PASSENGERS: i64 = 64;
 
 /// How long a user operation waits that cannot be carried as things stand.
-const LONG_WAIT: Duration = Duration::from_secs(30);
+pub(super) const LONG_WAIT: Duration = Duration::from_secs(30);
 
 /// A user operation that is ready to be carried.
 pub(super) struct Passenger {
@@ -46,6 +49,7 @@ impl Engine {
             let fees = self.chain.settings().fees.suggest(self.chain.rpc(), head).await?;
             let nonce = lease.next_nonce;
             let bundle = self.store(lease, head, nonce, Purpose::UserOps, user_ops, &draft, fees).await?;
+            let Some(bundle) = bundle else { return Ok(()) };
             self.broadcast(&bundle, head).await?;
         }
         Ok(())
@@ -53,14 +57,15 @@ impl Engine {
 
     async fn passengers(&mut self, lease: &Lease, head: &Head) -> Result<Vec<Passenger>> {
         let mut passengers = Vec::new();
-        for mut user_op in store::open(self.chain.db(), PASSENGERS).await? {
-            let version = match (user_op.version.take(), self.deployment(&user_op).await?) {
-                // Somebody else deploys the wallet: this one goes after that.
-                (_, Deployment::UnderWay) => None,
-                (Some(version), deployment) if version.deploys == (deployment == Deployment::Needed) => Some(version),
-                (_, deployment) => self.sign(lease, &user_op, deployment == Deployment::Needed, head).await?,
+        for user_op in store::open(self.chain.db(), lease.lane, PASSENGERS).await? {
+            let version = match self.current_version(lease, &user_op, head).await {
+                Ok(Some(version)) => version,
+                Ok(None) => continue,
+                Err(error) => {
+                    store::hold(self.chain.db(), user_op.id, SHORT_WAIT, &error.to_string()).await?;
+                    return Err(error);
+                }
             };
-            let Some(version) = version else { continue };
             match unpack(&version) {
                 Some(packed) => passengers.push(Passenger { user_op, version, packed }),
                 None => {
@@ -70,6 +75,18 @@ impl Engine {
             }
         }
         Ok(passengers)
+    }
+
+    /// The signature that fits the account as it is now; `None` when there is none at the moment.
+    async fn current_version(&mut self, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<Option<Version>> {
+        let deployment = self.deployment(user_op).await?;
+        let deploys = deployment == Deployment::Needed;
+        match &user_op.version {
+            // Somebody else deploys the wallet: this one goes after that.
+            _ if deployment == Deployment::UnderWay => Ok(None),
+            Some(version) if version.deploys == deploys => Ok(Some(version.clone())),
+            _ => self.sign(lease, user_op, deploys, head).await,
+        }
     }
 
     /// Leaves out what fails validation; `None` when nobody is left.
@@ -94,7 +111,11 @@ impl Engine {
                 Ok(_) => return Ok(Some((passengers, draft))),
                 Err(RpcError::Refused { data: Some(data), .. }) => failed_op(&data),
                 Err(RpcError::Refused { kind: Refusal::Reverted, message, .. }) => (0, message),
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    // Should one of them be the cause, it does not keep the others waiting for ever.
+                    store::hold(self.chain.db(), passengers[0].user_op.id, SHORT_WAIT, &error.to_string()).await?;
+                    return Err(error.into());
+                }
             };
             let left_out = passengers.remove(index.min(passengers.len() - 1));
             self.leave_behind(&left_out.user_op, &reason).await?;
@@ -112,22 +133,23 @@ impl Engine {
         Draft { to: ENTRY_POINT, input, gas_limit, authorization: None }
     }
 
-    /// A nonce that is used up means that somebody carried it; anything else is looked at again later, when it has been
-    /// made sure that the treasury still has its code.
+    /// Perhaps somebody carried it already; if not, it is looked at again later, when it has been made sure that the
+    /// treasury still has its code.
     async fn leave_behind(&mut self, user_op: &OpenUserOp, reason: &str) -> Result<()> {
-        let used_up = reason.starts_with("AA25");
-        if used_up && self.locate(user_op).await? {
+        if self.locate(user_op).await? {
             return Ok(());
         }
+        let used_up = reason.starts_with("AA25");
         tracing::warn!(user_op = %user_op.id, reason, "a user operation fails validation and waits");
         metrics::counter!("diolkos_user_ops_left_behind_total").increment(1);
-        self.prepared &= used_up;
+        self.delegated &= used_up;
         self.deployed.remove(&user_op.account);
         let wait = if used_up { Duration::from_secs(2) } else { LONG_WAIT };
         Ok(store::hold(self.chain.db(), user_op.id, wait, reason).await?)
     }
 
-    /// Signs for a nonce of the lane and stores the bytes, and the nonce's use, in one transaction.
+    /// Signs for a nonce of the lane and stores the bytes, and the nonce's use, in one transaction; `None` when another
+    /// lane took the passengers meanwhile.
     #[expect(clippy::too_many_arguments, reason = "each is a part of the stored row")]
     pub(super) async fn store(
         &self,
@@ -138,7 +160,7 @@ impl Engine {
         user_ops: Vec<uuid::Uuid>,
         draft: &Draft,
         fees: Fees,
-    ) -> Result<NewBundle> {
+    ) -> Result<Option<NewBundle>> {
         let chain_id = self.chain.settings().chain_id;
         let (hash, raw) = draft.sign(self.lane.as_ref(), chain_id, nonce, fees).await?;
         FailPoint::BundleSigned.reached();
@@ -155,13 +177,17 @@ impl Engine {
         };
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
+        let is_first = nonce == lease.next_nonce;
+        if is_first && !store::lock_for_boarding(&mut tx, lease.lane, &bundle.user_ops).await? {
+            return Ok(None);
+        }
         store::insert_bundle(&mut tx, &bundle).await?;
-        if nonce == lease.next_nonce {
+        if is_first {
             store::set_next_nonce(&mut tx, lease, nonce + 1).await?;
         }
         tx.commit().await?;
         FailPoint::BundleStored.reached();
-        Ok(bundle)
+        Ok(Some(bundle))
     }
 
     /// Sends stored bytes. A refusal is noted and left to the upkeep of the lane.

@@ -11,6 +11,9 @@ use super::store::{self, Lease, Purpose};
 use super::transaction::Draft;
 use super::wallet::{ACCOUNT_FACTORY, ACCOUNT_IMPLEMENTATION};
 
+/// Delegations that a process tries before it gives the chain up.
+const ATTEMPTS: u32 = 3;
+
 /// Gas of a transaction that carries one authorization (measured: 36.8k) with room.
 const DELEGATION_GAS: u64 = 120_000;
 
@@ -25,29 +28,29 @@ pub async fn is_delegated(rpc: &Rpc, account: Address, implementation: Address) 
 }
 
 impl Engine {
-    /// Does nothing once it has succeeded.
-    pub(super) async fn prepare(&mut self, lease: &mut Lease, head: &Head) -> Result<()> {
-        if self.prepared {
+    /// Gives the treasury its code, unless it has it. A chain on which that fails again and again from the start is
+    /// none for this engine; later failures are an operator's to look at while everything else goes on.
+    pub(super) async fn make_delegated(&mut self, lease: &mut Lease, head: &Head) -> Result<()> {
+        if self.delegated {
             return Ok(());
         }
-        self.check_chain().await?;
         let chain = self.chain.clone();
         let (treasury, implementation) = (chain.treasury(), chain.settings().treasury_implementation);
         if is_delegated(chain.rpc(), treasury, implementation).await? {
-            self.prepared = true;
+            (self.delegated, self.delegations) = (true, None);
             tracing::info!(lane = %lease.lane, %treasury, "the chain engine carries the treasury's payments");
             return Ok(());
         }
-        let under_way = store::alive(chain.db(), lease.lane).await?;
-        let latest = under_way.iter().rev().find(|bundle| bundle.stored.purpose == Purpose::Delegate);
-        match latest {
-            Some(bundle) if bundle.failure.as_deref().is_some_and(|why| why.starts_with("Invalid")) => {
-                Err(self.knows_no_delegation())
-            }
-            Some(_) => Ok(()),
-            None if self.delegated_in_vain(lease).await? => Err(self.knows_no_delegation()),
-            None => self.delegate(lease, head).await,
+        let alive = store::alive(chain.db(), lease.lane).await?;
+        if alive.iter().any(|bundle| bundle.stored.purpose == Purpose::Delegate && bundle.failure.is_none()) {
+            return Ok(());
         }
+        match &mut self.delegations {
+            Some(ATTEMPTS) => return Err(self.knows_no_delegation()),
+            Some(tried) => *tried += 1,
+            None => tracing::error!(%treasury, "the treasury has lost its account code and is delegated again"),
+        }
+        self.delegate(lease, head).await
     }
 
     fn knows_no_delegation(&self) -> EngineError {
@@ -57,12 +60,11 @@ impl Engine {
         ))
     }
 
-    /// Whether a delegation went through on this lane and left no code.
-    async fn delegated_in_vain(&self, lease: &Lease) -> Result<bool> {
-        Ok(store::delegations_done(self.chain.db(), lease.lane).await? > 2)
-    }
-
-    async fn check_chain(&self) -> Result<()> {
+    /// Finds out once whether this is the configured chain and has the contracts.
+    pub(super) async fn check_chain(&mut self) -> Result<()> {
+        if self.checked {
+            return Ok(());
+        }
         let settings = self.chain.settings();
         let rpc = self.chain.rpc();
         let id = rpc.chain_id().await?;
@@ -85,6 +87,7 @@ impl Engine {
             let lane = self.lane.address();
             return Err(EngineError::Unsuitable(format!("lane {lane} has code; a lane must be a plain account")));
         }
+        self.checked = true;
         Ok(())
     }
 
@@ -103,7 +106,9 @@ impl Engine {
         };
         let fees = settings.fees.suggest(self.chain.rpc(), head).await?;
         let nonce = lease.next_nonce;
-        let bundle = self.store(lease, head, nonce, Purpose::Delegate, vec![], &draft, fees).await?;
-        self.broadcast(&bundle, head).await
+        match self.store(lease, head, nonce, Purpose::Delegate, vec![], &draft, fees).await? {
+            Some(bundle) => self.broadcast(&bundle, head).await,
+            None => Ok(()),
+        }
     }
 }

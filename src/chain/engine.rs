@@ -62,8 +62,12 @@ pub struct Engine {
     pub(super) acted: Option<Head>,
     /// Wallets that were seen deployed.
     pub(super) deployed: HashSet<Address>,
-    /// Whether the chain was found suitable and the treasury delegated.
-    pub(super) prepared: bool,
+    /// Whether the chain was found to be the configured one, with the contracts that the engine needs.
+    pub(super) checked: bool,
+    /// Whether the treasury was found delegated.
+    pub(super) delegated: bool,
+    /// Delegations that this process tried and that left no code; `None` once one was seen.
+    pub(super) delegations: Option<u32>,
 }
 
 impl Engine {
@@ -76,7 +80,9 @@ impl Engine {
             scanned: None,
             acted: None,
             deployed: HashSet::new(),
-            prepared: false,
+            checked: false,
+            delegated: false,
+            delegations: Some(0),
         }
     }
 
@@ -129,14 +135,15 @@ impl Engine {
             // The nonce is read before the block up to which is scanned: what it has passed lies in scanned blocks.
             let passed = self.chain.rpc().nonce(lease.lane, BlockNumberOrTag::Latest).await?;
             head = self.chain.rpc().head().await?;
-            self.prepare(&mut lease, &head).await?;
+            self.check_chain().await?;
             self.scan(&head).await?;
             self.settle(&lease, &head).await?;
             self.follow_nonce(&mut lease, passed, &head).await?;
             self.maintain(&mut lease, &head).await?;
+            self.make_delegated(&mut lease, &head).await?;
             self.acted = Some(head);
         }
-        if self.prepared {
+        if self.delegated {
             self.gather(&lease, &head).await?;
             self.carry(&mut lease, &head).await?;
         }

@@ -1,11 +1,12 @@
 //! Operations become user operations: gathered, estimated, signed, stored.
 
-use std::collections::HashMap;
-
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::{SolCall, SolValue};
 
+use uuid::Uuid;
+
+use super::carry::{LONG_WAIT, MAX_CALL_DATA};
 use super::contracts::IBatchAccount::executeBatchCall;
 use super::contracts::{Call, IERC20, PackedUserOperation};
 use super::engine::{Engine, Result};
@@ -40,9 +41,7 @@ impl Engine {
 
     /// How many nonces of the lane are taken and not passed by the chain.
     pub(super) async fn nonces_in_flight(&self, lease: &Lease) -> Result<usize> {
-        let alive = store::alive(self.chain.db(), lease.lane).await?;
-        let nonces: HashMap<u64, ()> = alive.iter().map(|bundle| (bundle.stored.nonce, ())).collect();
-        Ok(nonces.len())
+        Ok(store::in_flight(self.chain.db(), lease.lane).await?)
     }
 
     /// Signs a user operation, under the nonce that it has whatever was signed before, and stores the signature; `None`
@@ -61,15 +60,18 @@ impl Engine {
             true => self.estimate_each(user_op.account, &operations).await,
             false => self.estimate(ENTRY_POINT, user_op.account, &call_data).await,
         };
+        let fits = call_data.len() <= MAX_CALL_DATA;
         let call_gas = match estimated {
-            Ok(gas) if gas <= settings.max_call_gas => gas,
+            Ok(gas) if gas <= settings.max_call_gas && fits => gas,
             Err(error) if !error.is_verdict() => return Err(error.into()),
-            // Only what was never signed may lose a part of its calls.
-            Ok(_) | Err(_) if operations.len() > 1 && !store::is_signed(self.chain.db(), user_op.id).await? => {
-                self.halve(lease, user_op, head).await?;
-                return Ok(None);
+            Ok(_) | Err(_) if operations.len() > 1 => {
+                if self.halve(lease, user_op, head).await? {
+                    return Ok(None);
+                }
+                settings.max_call_gas
             }
-            Ok(_) | Err(_) => SINGLE_CALL_GAS * operations.len().max(1) as u64,
+            Ok(_) | Err(_) if self.is_short(user_op, &operations).await? => return Ok(None),
+            Ok(_) | Err(_) => SINGLE_CALL_GAS,
         };
         let Some(signer) = self.signer(user_op) else {
             tracing::error!(user_op = %user_op.id, "no owner key is configured for a wallet");
@@ -85,6 +87,11 @@ impl Engine {
         let version = Version { hash, call_gas, verification_gas, deploys, packed: op.abi_encode() };
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
+        // Another lane may have halved it, or carried it, since its calls were read.
+        let signed: Vec<Uuid> = operations.iter().map(|operation| operation.id).collect();
+        if !store::lock_open(&mut tx, user_op.id).await? || store::members(&mut tx, user_op.id).await? != signed {
+            return Ok(None);
+        }
         store::insert_version(&mut tx, user_op.id, &version).await?;
         tx.commit().await?;
         FailPoint::UserOpStored.reached();
@@ -116,13 +123,33 @@ impl Engine {
         Ok(sum)
     }
 
-    /// Nothing of it was ever signed, so its first half may keep its nonce.
-    async fn halve(&self, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<()> {
+    /// Whether the treasury holds less than a lone transfer of it takes: that is the house's fault, so that it waits
+    /// for tokens instead of failing.
+    async fn is_short(&self, user_op: &OpenUserOp, operations: &[Operation]) -> Result<bool> {
+        let (None, [alone]) = (user_op.wallet, operations) else { return Ok(false) };
+        let held = self.chain.rpc().token_balance(alone.token, user_op.account).await?;
+        if held >= U256::from(alone.amount.base_units()) {
+            return Ok(false);
+        }
+        tracing::error!(token = %alone.token, %held, needed = %alone.amount, "the treasury is short of tokens on chain");
+        metrics::counter!("diolkos_treasury_short_total").increment(1);
+        store::hold(self.chain.db(), user_op.id, LONG_WAIT, "the treasury is short of tokens on chain").await?;
+        Ok(true)
+    }
+
+    /// Only what was never signed may lose a part of its calls: its first half keeps its nonce. `false`: it was signed.
+    async fn halve(&self, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<bool> {
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
+        if !store::lock_open(&mut tx, user_op.id).await? {
+            return Ok(true);
+        }
+        if store::is_signed(&mut tx, user_op.id).await? {
+            return Ok(false);
+        }
         store::split(&mut tx, user_op.id, head.number, false).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(true)
     }
 }
 

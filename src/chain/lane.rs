@@ -16,10 +16,12 @@ impl Engine {
     pub(super) async fn follow_nonce(&self, lease: &mut Lease, passed: u64, head: &Head) -> Result<()> {
         let lane = self.lane.address();
         let db = self.chain.db();
+        // A reorg reaches no further back; a node that tells less is wrong.
+        let since = head.number.saturating_sub(self.chain.settings().confirmations.max(64));
         let mut tx = db.engine().await?;
         store::confirm(&mut tx, lease).await?;
         store::mark_done(&mut tx, lane, passed, head.number).await?;
-        if store::reopen_bundles(&mut tx, lane, passed).await? > 0 {
+        if store::reopen_bundles(&mut tx, lane, passed, since).await? > 0 {
             tracing::warn!(%lane, nonce = passed, "the lane's nonce fell back; its bundles go out again");
         }
         if lease.next_nonce < passed {
@@ -47,8 +49,10 @@ impl Engine {
     async fn cancel(&self, lease: &mut Lease, head: &Head, nonce: u64) -> Result<()> {
         let fees = self.chain.settings().fees.suggest(self.chain.rpc(), head).await?;
         let draft = Draft::cancel(self.lane.address());
-        let bundle = self.store(lease, head, nonce, Purpose::Cancel, vec![], &draft, fees).await?;
-        self.broadcast(&bundle, head).await
+        match self.store(lease, head, nonce, Purpose::Cancel, vec![], &draft, fees).await? {
+            Some(bundle) => self.broadcast(&bundle, head).await,
+            None => Ok(()),
+        }
     }
 
     /// Sends, sends again, or replaces the newest version of every nonce that the chain has not passed.
@@ -70,7 +74,7 @@ impl Engine {
     fn remedy(&self, bundle: &Bundle, at_front: bool, head: &Head) -> Remedy {
         let settings = self.chain.settings();
         let refused = |word| bundle.failure.as_deref().is_some_and(|failure| failure.starts_with(word));
-        if refused("Invalid") && bundle.stored.purpose == Purpose::UserOps {
+        if refused("Invalid") && bundle.stored.purpose != Purpose::Cancel {
             return Remedy::Cancel;
         }
         if refused("ReplacementUnderpriced") || refused("FeeTooLow") {
@@ -102,9 +106,13 @@ impl Engine {
             return self.cancel(lease, head, bundle.stored.nonce).await;
         };
         let stored = &bundle.stored;
-        let next = self.store(lease, head, stored.nonce, stored.purpose, stored.user_ops.clone(), &draft, fees).await?;
+        let user_ops = stored.user_ops.clone();
+        let next = self.store(lease, head, stored.nonce, stored.purpose, user_ops, &draft, fees).await?;
         tracing::info!(lane = %stored.lane, nonce = stored.nonce, max_fee = fees.max_fee, "a bundle is replaced");
-        self.broadcast(&next, head).await
+        match next {
+            Some(next) => self.broadcast(&next, head).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! What a block's receipts say about a user operation. Pure: the logs are matched with what was asked, never assumed.
 
-use std::collections::VecDeque;
-
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::{Log, TransactionReceipt};
 use alloy::sol_types::{Revert, SolError, SolEvent};
@@ -22,7 +20,7 @@ pub struct Outcome {
     /// Why they did not.
     pub failure: Option<String>,
     /// Transfers that its calls made.
-    transfers: VecDeque<SeenTransfer>,
+    transfers: Vec<SeenTransfer>,
 }
 
 #[derive(Debug)]
@@ -41,7 +39,7 @@ pub fn find(receipts: &[TransactionReceipt], hashes: &[B256], account: Address) 
 }
 
 fn in_receipt(receipt: &TransactionReceipt, hashes: &[B256], account: Address) -> Option<Outcome> {
-    let mut transfers = VecDeque::new();
+    let mut transfers = Vec::new();
     let mut failure = None;
     for log in receipt.logs() {
         let ours = log.address() == ENTRY_POINT;
@@ -92,27 +90,82 @@ fn revert_reason(data: &Bytes) -> String {
 }
 
 impl Outcome {
-    /// The ending of each operation of a user operation that took effect, in the order of its calls.
+    /// The ending of each operation of a user operation that took effect.
     ///
-    /// The very transfer that was asked for: succeeded. None at all: failed, for nothing moved (a token that returns
-    /// false). Another amount or recipient: for an operator to review (a token that charges a fee).
+    /// The very transfer that was asked for: succeeded. Otherwise failed, but only if the account made no transfer of
+    /// the token that was not asked for (a token that returns false moves nothing). If it did (a token that charges a
+    /// fee), an operator must look.
     pub fn endings(mut self, operations: &[Operation]) -> Vec<Ending> {
-        let whole = self.transfers.len() == operations.len();
-        operations.iter().map(|operation| self.ending(operation, whole)).collect()
+        let exact: Vec<Option<SeenTransfer>> = operations.iter().map(|operation| self.take(operation)).collect();
+        operations.iter().zip(exact).map(|(operation, seen)| self.ending(operation, seen)).collect()
     }
 
-    fn ending(&mut self, operation: &Operation, whole: bool) -> Ending {
-        let asked = (operation.token, operation.recipient, U256::from(operation.amount.base_units()));
-        let next = self.transfers.front().map(|seen| (seen.token, seen.to, seen.value));
-        let (state, failure) = match next {
-            Some(seen) if seen == asked => ("succeeded", None),
-            Some((token, to, _)) if whole || (token, to) == (asked.0, asked.1) => {
-                ("review", Some("the token moved something else than was asked".to_owned()))
-            }
-            _ => ("failed", Some("the token made no transfer".to_owned())),
+    /// Takes the first transfer that is exactly what was asked for.
+    fn take(&mut self, operation: &Operation) -> Option<SeenTransfer> {
+        let value = U256::from(operation.amount.base_units());
+        let is_it = |seen: &SeenTransfer| {
+            seen.token == operation.token && seen.to == operation.recipient && seen.value == value
         };
-        let seen = if state == "failed" { None } else { self.transfers.pop_front() };
+        let index = self.transfers.iter().position(is_it)?;
+        Some(self.transfers.remove(index))
+    }
+
+    fn ending(&self, operation: &Operation, seen: Option<SeenTransfer>) -> Ending {
+        let unasked = || self.transfers.iter().any(|other| other.token == operation.token);
+        let (state, failure) = match &seen {
+            Some(_) => ("succeeded", None),
+            None if unasked() => ("review", Some("the token moved something else than was asked".to_owned())),
+            None => ("failed", Some("the token made no transfer".to_owned())),
+        };
         let log_index = seen.and_then(|seen| seen.log_index);
         Ending { tenant: operation.tenant, id: operation.id, state, log_index, failure }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::foundation::Amount;
+
+    const TOKEN: Address = Address::repeat_byte(1);
+
+    fn states(asked: &[(u8, u128)], seen: &[(u8, u64)]) -> Vec<&'static str> {
+        let operation = |(to, amount): &(u8, u128)| Operation {
+            tenant: uuid::Uuid::nil(),
+            id: uuid::Uuid::nil(),
+            token: TOKEN,
+            recipient: Address::repeat_byte(*to),
+            amount: Amount::from_base_units(*amount).unwrap_or_default(),
+        };
+        let transfer = |(to, value): &(u8, u64)| SeenTransfer {
+            token: TOKEN,
+            to: Address::repeat_byte(*to),
+            value: U256::from(*value),
+            log_index: None,
+        };
+        let transfers = seen.iter().map(transfer).collect();
+        let outcome = Outcome { tx_hash: B256::ZERO, success: true, failure: None, transfers };
+        let asked: Vec<Operation> = asked.iter().map(operation).collect();
+        outcome.endings(&asked).into_iter().map(|ending| ending.state).collect()
+    }
+
+    #[test]
+    fn what_was_asked_for_succeeded_in_whatever_order() {
+        assert_eq!(states(&[(7, 5), (8, 6)], &[(7, 5), (8, 6)]), ["succeeded", "succeeded"]);
+        assert_eq!(states(&[(7, 5), (7, 5)], &[(7, 5), (7, 5)]), ["succeeded", "succeeded"]);
+    }
+
+    #[test]
+    fn a_token_that_moves_nothing_fails_and_its_neighbours_do_not() {
+        assert_eq!(states(&[(7, 5)], &[]), ["failed"]);
+        assert_eq!(states(&[(7, 5), (7, 6)], &[(7, 6)]), ["failed", "succeeded"]);
+        assert_eq!(states(&[(7, 5), (7, 5)], &[(7, 5)]), ["succeeded", "failed"]);
+    }
+
+    #[test]
+    fn a_token_that_charges_a_fee_is_for_an_operator_to_look_at_wherever_the_fee_is_logged() {
+        assert_eq!(states(&[(7, 100)], &[(9, 1), (7, 99)]), ["review"]);
+        assert_eq!(states(&[(7, 100), (8, 50)], &[(7, 99), (9, 1), (8, 49), (9, 1)]), ["review", "review"]);
+        assert_eq!(states(&[(7, 100)], &[(9, 1), (7, 100)]), ["succeeded"]);
     }
 }

@@ -18,6 +18,8 @@ use url::{Host, Url};
 use super::contracts::IERC20;
 use super::rpc_error::{Refusal, RpcError};
 
+const SEND: &str = "eth_sendRawTransaction";
+
 /// The pause before a call that was refused for the moment is made again.
 const SECOND_ROUND: Duration = Duration::from_millis(100);
 
@@ -90,7 +92,7 @@ impl Rpc {
             };
             metrics::counter!("diolkos_rpc_errors_total", "method" => method).increment(1);
             match error {
-                RpcError::Refused { kind, .. } if !kind.is_passing() => return Err(error),
+                RpcError::Refused { kind, .. } if kind.is_final(method == SEND) => return Err(error),
                 error => last = error,
             }
         }
@@ -167,7 +169,7 @@ impl Rpc {
 
     /// Sends signed bytes, which must be stored before.
     pub async fn send_raw(&self, raw: &Bytes) -> Result<B256> {
-        match self.call("eth_sendRawTransaction", (raw,)).await {
+        match self.call(SEND, (raw,)).await {
             Err(RpcError::Refused { kind: Refusal::AlreadyKnown, .. }) => Ok(alloy::primitives::keccak256(raw)),
             answer => answer,
         }

@@ -60,11 +60,20 @@ impl RpcError {
 }
 
 impl Refusal {
+    /// Whether no other endpoint needs to be asked: what one node says of a transaction holds, but of a question only
+    /// that the call reverts; any other refusal may be the node's own trouble.
+    pub fn is_final(self, sending: bool) -> bool {
+        if sending { !self.is_passing() } else { self == Self::Reverted }
+    }
+
     /// Whether asking again later, or another endpoint, may succeed without any change.
     pub fn is_passing(self) -> bool {
         matches!(self, Self::PoolFull | Self::RateLimited | Self::OtherBlock)
     }
 }
+
+/// How nodes begin to tell that a call reverts.
+const REVERTS: [&str; 3] = ["execution reverted", "vm execution error", "vm exception"];
 
 /// Words that nodes use (geth, bor, erigon, nethermind, reth, anvil), in lower case, and what they mean.
 /// The first match counts, so what is more particular comes first.
@@ -72,6 +81,7 @@ const WORDS: &[(&str, Refusal)] = &[
     ("already known", Refusal::AlreadyKnown),
     ("already imported", Refusal::AlreadyKnown),
     ("alreadyknown", Refusal::AlreadyKnown),
+    ("unknown transaction", Refusal::Invalid),
     ("known transaction", Refusal::AlreadyKnown),
     ("replacement transaction underpriced", Refusal::ReplacementUnderpriced),
     ("replacementnotallowed", Refusal::ReplacementUnderpriced),
@@ -122,6 +132,10 @@ const WORDS: &[(&str, Refusal)] = &[
 /// Reads a refusal by its words first and by its code (JSON-RPC, EIP-1474) only when they say nothing.
 pub fn classify(code: i64, message: &str) -> Refusal {
     let message = message.to_lowercase();
+    // What a contract says when it reverts is its own affair.
+    if REVERTS.iter().any(|words| message.starts_with(words)) {
+        return Refusal::Reverted;
+    }
     let by_words = WORDS.iter().find(|(words, _)| message.contains(words)).map(|(_, kind)| *kind);
     by_words.unwrap_or(match code {
         3 => Refusal::Reverted,
@@ -149,10 +163,7 @@ impl From<JsonRpcError<TransportErrorKind>> for RpcError {
 impl From<ErrorPayload> for RpcError {
     fn from(payload: ErrorPayload) -> Self {
         let data = payload.as_revert_data();
-        let kind = match classify(payload.code, &payload.message) {
-            Refusal::Other if data.is_some() => Refusal::Reverted,
-            kind => kind,
-        };
+        let kind = if data.is_some() { Refusal::Reverted } else { classify(payload.code, &payload.message) };
         Self::Refused { kind, message: payload.message.into_owned(), data }
     }
 }
@@ -173,5 +184,7 @@ mod tests {
         assert_eq!(classify(-32603, "nonce too low: next nonce 5, tx nonce 4"), Refusal::NonceTooLow);
         assert_eq!(classify(-32603, "something else"), Refusal::Other);
         assert_eq!(classify(-32005, "daily quota"), Refusal::RateLimited);
+        assert_eq!(classify(3, "execution reverted: insufficient funds, rate limit"), Refusal::Reverted);
+        assert_eq!(classify(-32000, "unknown transaction type"), Refusal::Invalid);
     }
 }

@@ -11,6 +11,7 @@ use super::contracts::IEntryPoint::{UserOperationEvent, getNonceCall};
 use super::engine::{Engine, Result};
 use super::entry_point::ENTRY_POINT;
 use super::rpc::Head;
+use super::rpc_error::RpcError;
 use super::store::{self, OpenUserOp};
 use crate::foundation::FailPoint;
 
@@ -56,7 +57,10 @@ impl Engine {
     async fn locate_all(&self, open: &HashMap<B256, OpenUserOp>) -> Result<()> {
         let distinct: HashMap<_, _> = open.values().map(|user_op| (user_op.id, user_op)).collect();
         for user_op in distinct.values() {
-            self.locate(user_op).await?;
+            // Whoever carries it will ask again.
+            if let Err(error) = self.locate(user_op).await {
+                tracing::warn!(user_op = %user_op.id, %error, "a user operation cannot be located");
+            }
         }
         Ok(())
     }
@@ -76,20 +80,28 @@ impl Engine {
         let hashes: Vec<B256> = ours.keys().copied().collect();
         let head = rpc.head().await?.number;
         let mut from = user_op.born_block.saturating_sub(REORG_MARGIN);
+        let mut range = LOG_RANGE;
         while from <= head {
-            let to = (from + LOG_RANGE - 1).min(head);
+            let to = (from + range - 1).min(head);
             let filter = Filter::new()
                 .address(ENTRY_POINT)
                 .event_signature(UserOperationEvent::SIGNATURE_HASH)
                 .topic1(hashes.clone())
                 .from_block(from)
                 .to_block(to);
-            for log in rpc.logs(&filter).await? {
-                if self.see(&ours, &log).await? {
-                    return Ok(true);
+            match rpc.logs(&filter).await {
+                Ok(logs) => {
+                    for log in logs {
+                        if self.see(&ours, &log).await? {
+                            return Ok(true);
+                        }
+                    }
+                    from = to + 1;
                 }
+                // Providers differ in how many blocks they search at once.
+                Err(RpcError::Refused { .. }) if range > 1 => range /= 2,
+                Err(error) => return Err(error.into()),
             }
-            from = to + 1;
         }
         Ok(false)
     }

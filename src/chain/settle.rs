@@ -7,7 +7,7 @@ use alloy::primitives::B256;
 use alloy::rpc::types::TransactionReceipt;
 use uuid::Uuid;
 
-use super::engine::{Engine, Result};
+use super::engine::{Engine, EngineError, Result};
 use super::outcome::{self, Outcome};
 use super::rpc::Head;
 use super::store::{self, Ending, Lease, MinedUserOp, Operation};
@@ -50,7 +50,13 @@ impl Engine {
             let hashes = store::hashes_of(self.chain.db(), user_op.id).await?;
             let Some(outcome) = outcome::find(&receipts, &hashes, user_op.account) else { continue };
             let operations = store::operations(self.chain.db(), user_op.id).await?;
-            self.conclude(lease, head, user_op, outcome, &operations).await?;
+            match self.conclude(lease, head, user_op, outcome, &operations).await {
+                // One that cannot be stored does not keep the others, or the lane, waiting.
+                Err(EngineError::Database(error)) => {
+                    tracing::error!(user_op = %user_op.id, %error, "an outcome cannot be stored");
+                }
+                concluded => concluded?,
+            }
         }
         Ok(())
     }

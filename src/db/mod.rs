@@ -18,6 +18,9 @@ use crate::foundation::TenantId;
 pub use migrate::{MIGRATIONS, migrate, set_server_password};
 pub use page::{Cursor, Page, PageRequest};
 
+/// Begins a transaction with its limits. They are set here and not at connecting, so that they hold behind a pooler too.
+const BEGIN: &str = "begin; set local statement_timeout = '20s'; set local idle_in_transaction_session_timeout = '30s'";
+
 /// A database error.
 pub type Error = sqlx::Error;
 /// The result of a database call.
@@ -35,9 +38,7 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(
-                options.options([("statement_timeout", "20s"), ("idle_in_transaction_session_timeout", "30s")]),
-            );
+            .connect_lazy_with(options);
         Self { pool }
     }
 
@@ -53,7 +54,16 @@ impl Db {
 
     /// A transaction in the engine's own tables.
     pub async fn engine(&self) -> Result<EngineTx> {
-        self.pool.begin_with(AssertSqlSafe("begin; set local role diolkos_engine")).await.map(EngineTx)
+        self.begin(format!("{BEGIN}; set local role diolkos_engine")).await.map(EngineTx)
+    }
+
+    /// Begins a transaction in a task of its own, which a caller who gives up does not cut off: sqlx 0.9 notes a
+    /// transaction only after the server's answer, so that a connection whose `begin` was dropped midway would go back
+    /// to the pool with the transaction open, and its role and scope with it.
+    async fn begin(&self, statement: String) -> Result<Transaction<'static, Postgres>> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
+        begun.await.map_err(|_| Error::WorkerCrashed)?
     }
 
     /// Whether the database answers.
@@ -85,8 +95,8 @@ impl Scope<'_> {
     pub async fn begin(self) -> Result<TenantTx> {
         let names: Vec<String> = self.tenants.iter().map(ToString::to_string).collect();
         // Ids are hexadecimal digits and dashes; `set local` takes no parameters.
-        let begin = format!("begin; set local diolkos.tenants = '{}'", names.join(","));
-        let tx = self.db.pool.begin_with(AssertSqlSafe(begin)).await?;
+        let begin = format!("{BEGIN}; set local diolkos.tenants = '{}'", names.join(","));
+        let tx = self.db.begin(begin).await?;
         Ok(TenantTx { tx, tenants: self.tenants })
     }
 }

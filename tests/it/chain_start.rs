@@ -104,7 +104,7 @@ async fn fault_4_a_process_that_was_fenced_stores_and_sends_nothing() {
     let mut sql = engine.sql().await;
     // Another process takes the lane over, and this one does not know.
     let rival =
-        "update lane set holder = gen_random_uuid(), fence = fence + 1, lease_until = now() + interval '1 hour'";
+        "update lane set holder = gen_random_uuid(), fence = fence + 1, lease_until = now() + interval '3.5 seconds'";
     sqlx::query(rival).execute(&mut sql).await.unwrap();
     let bundles = "select count(*) from bundle";
     let before: i64 = sqlx::query_scalar(bundles).fetch_one(&mut sql).await.unwrap();
@@ -112,8 +112,8 @@ async fn fault_4_a_process_that_was_fenced_stores_and_sends_nothing() {
     let jane = stranger();
     let operations = engine.pay(&[(jane, 2)]).await;
     let head = engine.rpc().head().await.unwrap().number;
-    until("ten blocks have gone by", || async {
-        (engine.rpc().head().await.unwrap().number >= head + 10).then_some(())
+    until("eight blocks have gone by", || async {
+        (engine.rpc().head().await.unwrap().number >= head + 8).then_some(())
     })
     .await;
 

@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256, Bytes};
 use uuid::Uuid;
 
-use super::{big, hash, small};
+use super::{big, hash, small, told};
 use crate::chain::fees::Fees;
 use crate::db::{self, Db, EngineTx};
 use crate::foundation::Amount;
@@ -99,7 +99,7 @@ pub async fn alive(db: &Db, lane: Address) -> db::Result<Vec<Bundle>> {
     let rows = sqlx::query!(
         r#"select hash, nonce, purpose, user_ops, raw, gas_limit, max_fee as "max_fee: Amount",
                   max_tip as "max_tip: Amount", stored_block, sent_block, failure
-           from bundle where lane = $1 and state <> 'done' order by nonce, created_at, max_fee"#,
+           from bundle where lane = $1 and state <> 'done' order by nonce, version"#,
         lane.as_slice()
     )
     .fetch_all(&mut *tx)
@@ -150,7 +150,7 @@ pub async fn mark_sent(db: &Db, bundle: B256, block: u64) -> db::Result<Vec<f64>
 /// Notes why a node refused the bundle.
 pub async fn set_failure(db: &Db, bundle: B256, failure: &str) -> db::Result<()> {
     let mut tx = db.engine().await?;
-    sqlx::query!("update bundle set failure = $2 where hash = $1", bundle.as_slice(), failure)
+    sqlx::query!("update bundle set failure = $2 where hash = $1", bundle.as_slice(), told(failure))
         .execute(&mut *tx)
         .await?;
     tx.commit().await
@@ -169,26 +169,29 @@ pub async fn mark_done(tx: &mut EngineTx, lane: Address, chain_nonce: u64, block
     Ok(done.rows_affected())
 }
 
-/// The lane's nonce fell back behind these bundles: a reorg dropped them, or a node lags. They go out again.
-pub async fn reopen(tx: &mut EngineTx, lane: Address, chain_nonce: u64) -> db::Result<u64> {
+/// The lane's nonce fell back behind these bundles, which it had passed no longer ago than block `since`: a reorg dropped
+/// them, or a node lags. They go out again.
+pub async fn reopen(tx: &mut EngineTx, lane: Address, chain_nonce: u64, since: u64) -> db::Result<u64> {
     let reopened = sqlx::query!(
-        "update bundle set state = 'stored', done_block = null, sent_block = null where lane = $1 and nonce >= $2 and state = 'done'",
+        "update bundle set state = 'stored', done_block = null, sent_block = null
+         where lane = $1 and nonce >= $2 and state = 'done' and done_block >= $3",
         lane.as_slice(),
         big(chain_nonce),
+        big(since),
     )
     .execute(&mut **tx)
     .await?;
     Ok(reopened.rows_affected())
 }
 
-/// How many delegations of this lane the chain has passed.
-pub async fn delegations_done(db: &Db, lane: Address) -> db::Result<i64> {
+/// How many nonces of a lane are taken and not passed by the chain.
+pub async fn in_flight(db: &Db, lane: Address) -> db::Result<usize> {
     let mut tx = db.engine().await?;
     let row = sqlx::query!(
-        r#"select count(*) as "count!" from bundle where lane = $1 and purpose = 'delegate' and state = 'done'"#,
+        r#"select count(distinct nonce) as "count!" from bundle where lane = $1 and state <> 'done'"#,
         lane.as_slice()
     )
     .fetch_one(&mut *tx)
     .await?;
-    Ok(row.count)
+    Ok(usize::try_from(row.count).unwrap_or(usize::MAX))
 }

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{big, small};
+use super::{big, small, told};
 use crate::db::{self, Db, EngineTx};
 
 /// A lane held by this process until its lease lapses.
@@ -65,7 +65,9 @@ pub async fn acquire(db: &Db, lane: Address, holder: Uuid, lease: Duration) -> d
     let row = sqlx::query!(
         "update lane set holder = $2, lease_until = clock_timestamp() + make_interval(secs => $3),
                 fence = case when holder = $2 and lease_until > clock_timestamp() then fence else fence + 1 end
-         where address = $1 and (holder = $2 or lease_until <= clock_timestamp())
+         where address = $1 and (holder = $2 or lease_until <= clock_timestamp()
+               -- The clock was ahead when the lease was given.
+               or lease_until > clock_timestamp() + make_interval(secs => $3) * 2)
          returning fence, next_nonce",
         lane.as_slice(),
         holder,
@@ -130,6 +132,7 @@ pub async fn set_next_nonce(tx: &mut EngineTx, lease: &mut Lease, next: u64) -> 
 /// Tells operators what hinders the lane, or that nothing does.
 pub async fn set_note(db: &Db, lane: Address, note: Option<&str>) -> db::Result<()> {
     let mut tx = db.engine().await?;
+    let note = note.map(told);
     sqlx::query!("update lane set note = $2 where address = $1 and note is distinct from $2", lane.as_slice(), note)
         .execute(&mut *tx)
         .await?;

@@ -6,13 +6,13 @@ mod user_op;
 
 pub use bundle::{Bundle, NewBundle, Purpose};
 pub use bundle::{
-    alive, delegations_done, insert as insert_bundle, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
+    alive, in_flight, insert as insert_bundle, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
 };
 pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
 pub use user_op::{Ending, MinedUserOp, OpenUserOp, Operation, Version};
 pub use user_op::{
-    claim, end, end_operations, hashes_of, hold, insert_version, is_being_deployed, is_signed, mark_mined, mined, open,
-    operations, reopen, split, versions,
+    claim, end, end_operations, hashes_of, hold, insert_version, is_being_deployed, is_signed, lock_for_boarding,
+    lock_open, mark_mined, members, mined, open, operations, reopen, split, versions,
 };
 
 use alloy::primitives::{Address, B256};
@@ -33,4 +33,9 @@ fn big(number: u64) -> i64 {
 
 fn small(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+/// A text from outside (a revert reason, a node's message) as the database can hold it: no NUL, and not too long.
+fn told(text: &str) -> String {
+    text.chars().filter(|c| *c != '\0').take(2_000).collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256};
 use uuid::Uuid;
 
-use super::{address, big, hash, small};
+use super::{address, big, hash, small, told};
 use crate::chain::entry_point::{NonceKey, nonce_key};
 use crate::chain::payer::SmartWallet;
 use crate::db::{self, Db, EngineTx};
@@ -188,20 +188,29 @@ pub async fn split(tx: &mut EngineTx, old: Uuid, head: u64, leave: bool) -> db::
     Ok(())
 }
 
-/// User operations that are in no block, that no live bundle carries and that are not held back, oldest first.
-pub async fn open(db: &Db, limit: i64) -> db::Result<Vec<OpenUserOp>> {
+/// User operations that are in no block, that nothing carries as far as this lane can tell and that are not held back,
+/// oldest first.
+///
+/// What carries them is a bundle of this lane that the chain has not passed, or one of another lane that is held and has
+/// no trouble: a lane that is dead or wedged keeps nobody waiting, for its passengers may be carried twice.
+pub async fn open(db: &Db, lane: Address, limit: i64) -> db::Result<Vec<OpenUserOp>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
         r#"select u.id, u.account, u.owner, u.salt, u.born_block, v.hash as "hash?", v.call_gas as "call_gas?",
                   v.verification_gas as "verification_gas?", v.deploys as "deploys?", v.packed as "packed?"
            from user_op u
            left join lateral (
-               select hash, call_gas, verification_gas, deploys, packed from user_op_version where user_op_id = u.id order by created_at desc limit 1
+               select hash, call_gas, verification_gas, deploys, packed from user_op_version where user_op_id = u.id order by version desc limit 1
            ) v on true
            where u.state = 'open' and coalesce(u.held_until, '-infinity') <= now()
-             and not exists (select from bundle b where b.state <> 'done' and u.id = any(b.user_ops))
+             and not exists (
+                 select from bundle b join lane l on l.address = b.lane
+                 where b.state <> 'done' and u.id = any(b.user_ops)
+                   and (b.lane = $2 or (l.lease_until > clock_timestamp() and b.failure is null))
+             )
            order by u.id limit $1"#,
         limit,
+        lane.as_slice(),
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -271,9 +280,43 @@ pub async fn operations(db: &Db, user_op: Uuid) -> db::Result<Vec<Operation>> {
     Ok(operations.collect())
 }
 
+/// Locks a user operation that is in no block, against other lanes that sign it, halve it or carry it.
+pub async fn lock_open(tx: &mut EngineTx, user_op: Uuid) -> db::Result<bool> {
+    let open = sqlx::query!("select id from user_op where id = $1 and state = 'open' for update", user_op);
+    Ok(open.fetch_optional(&mut **tx).await?.is_some())
+}
+
+/// The ids of a user operation's operations in the order of their calls, within a transaction.
+pub async fn members(tx: &mut EngineTx, user_op: Uuid) -> db::Result<Vec<Uuid>> {
+    sqlx::query_scalar!("select id from chain_op where user_op_id = $1 order by position", user_op)
+        .fetch_all(&mut **tx)
+        .await
+}
+
+/// Locks user operations for a bundle of this lane; `false` when one of them is in a block or boarded elsewhere meanwhile.
+pub async fn lock_for_boarding(tx: &mut EngineTx, lane: Address, user_ops: &[Uuid]) -> db::Result<bool> {
+    let open =
+        sqlx::query!("select id from user_op where id = any($1) and state = 'open' order by id for update", user_ops)
+            .fetch_all(&mut **tx)
+            .await?;
+    let boarded = sqlx::query!(
+        r#"select exists (
+               select from bundle b join lane l on l.address = b.lane
+               where b.state <> 'done' and b.user_ops && $1
+                 and (b.lane = $2 or (l.lease_until > clock_timestamp() and b.failure is null))
+           ) as "boarded!""#,
+        user_ops,
+        lane.as_slice(),
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(open.len() == user_ops.len() && !boarded.boarded)
+}
+
 /// Whether a user operation was ever signed.
-pub async fn is_signed(db: &Db, user_op: Uuid) -> db::Result<bool> {
-    Ok(!hashes_of(db, user_op).await?.is_empty())
+pub async fn is_signed(tx: &mut EngineTx, user_op: Uuid) -> db::Result<bool> {
+    let version = sqlx::query!("select hash from user_op_version where user_op_id = $1 limit 1", user_op);
+    Ok(version.fetch_optional(&mut **tx).await?.is_some())
 }
 
 /// Stores a signature.
@@ -300,7 +343,7 @@ pub async fn hold(db: &Db, user_op: Uuid, wait: Duration, why: &str) -> db::Resu
         "update user_op set held_until = now() + make_interval(secs => $2), failure = $3 where id = $1",
         user_op,
         wait.as_secs_f64(),
-        why
+        told(why)
     )
     .execute(&mut *tx)
     .await?;
@@ -365,7 +408,7 @@ pub async fn end(tx: &mut EngineTx, user_op: &MinedUserOp, success: bool, failur
         user_op.id,
         user_op.block_hash.as_slice(),
         success,
-        failure,
+        failure.map(told),
     )
     .execute(&mut **tx)
     .await?;
@@ -389,7 +432,7 @@ pub async fn end_operations(tx: &mut EngineTx, tx_hash: B256, block: u64, ending
         &endings.iter().map(|e| e.id).collect::<Vec<_>>(),
         &endings.iter().map(|e| e.state.to_owned()).collect::<Vec<_>>(),
         &endings.iter().map(|e| e.log_index.map(big)).collect::<Vec<_>>() as &[Option<i64>],
-        &endings.iter().map(|e| e.failure.clone()).collect::<Vec<_>>() as &[Option<String>],
+        &endings.iter().map(|e| e.failure.as_deref().map(told)).collect::<Vec<_>>() as &[Option<String>],
     )
     .fetch_all(&mut **tx)
     .await

@@ -81,7 +81,7 @@ pub struct DepositStep {
 }
 
 /// Lists deposits, newest first.
-#[utoipa::path(get, path = "/v1/dashboard/deposits", tag = "Deposits", security(("bearer" = [])),
+#[utoipa::path(get, path = "/v1/dashboard/deposits", operation_id = "list_deposits", tag = "Deposits", security(("bearer" = [])),
     params(Wanted),
     responses(
         (status = 200, description = "A page of deposits", body = Page<Deposit>),
@@ -104,7 +104,7 @@ pub async fn list(
 }
 
 /// One deposit, with all that happened to it.
-#[utoipa::path(get, path = "/v1/dashboard/deposits/{deposit_id}", tag = "Deposits", security(("bearer" = [])),
+#[utoipa::path(get, path = "/v1/dashboard/deposits/{deposit_id}", operation_id = "show_deposit", tag = "Deposits", security(("bearer" = [])),
     params(("deposit_id" = String, Path, example = "dep_001_20240601"), OfMode),
     responses(
         (status = 200, description = "The deposit", body = DepositWithHistory),

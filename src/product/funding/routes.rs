@@ -32,7 +32,7 @@ pub struct AcceptedDeposit {
 ///
 /// The amount is reserved at once and moves on chain soon after; `GET /v1/dashboard/deposits/{deposit_id}` tells how far
 /// it is. A `deposit_id` happens once: a repetition is a 409 that tells the status of the first.
-#[utoipa::path(post, path = "/v1/users/fund", tag = "Users", security(("api_key" = [])),
+#[utoipa::path(post, path = "/v1/users/fund", operation_id = "fund_user", tag = "Users", security(("api_key" = [])),
     request_body = Fund,
     responses(
         (status = 202, description = "Accepted: it will happen", body = AcceptedDeposit),

@@ -29,7 +29,7 @@ pub struct WantedJobs {
 }
 
 /// Lists background jobs, newest first.
-#[utoipa::path(get, path = "/admin/jobs", tag = "Admin", security(("operator" = [])),
+#[utoipa::path(get, path = "/admin/jobs", operation_id = "list_jobs", tag = "Admin", security(("operator" = [])),
     params(WantedJobs),
     responses((status = 200, description = "A page of jobs", body = Page<Listed>), CaasErrors))]
 pub async fn list(_: Operator, State(app): State<App>, Query(wanted): Query<WantedJobs>) -> Result<Json<Page<Listed>>> {
@@ -47,7 +47,7 @@ pub struct RetriedJob {
 }
 
 /// Runs a dead job again, with all its attempts before it.
-#[utoipa::path(post, path = "/admin/jobs/{id}/retry", tag = "Admin", security(("operator" = [])),
+#[utoipa::path(post, path = "/admin/jobs/{id}/retry", operation_id = "retry_job", tag = "Admin", security(("operator" = [])),
     params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "It waits to be run", body = RetriedJob),

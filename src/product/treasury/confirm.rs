@@ -14,7 +14,7 @@ use crate::http::{Error, Path, Result};
 use crate::product::App;
 
 /// Says that a top-up's money has arrived, and credits it. Once, however often this is called.
-#[utoipa::path(post, path = "/v1/dashboard/treasury/topup/{id}/confirm", tag = "Treasury",
+#[utoipa::path(post, path = "/v1/dashboard/treasury/topup/{id}/confirm", operation_id = "confirm_topup", tag = "Treasury",
     security(("bearer" = []), ("operator" = [])),
     params(("id" = String, Path, example = "topup_01981c5f8e5a7c3f9d0e1b2a3c4d5e6f")),
     responses(

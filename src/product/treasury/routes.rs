@@ -28,7 +28,7 @@ pub struct AcceptedTopup {
 }
 
 /// Reports money that you have paid in. It is credited when it has been confirmed.
-#[utoipa::path(post, path = "/v1/dashboard/treasury/topup", tag = "Treasury", security(("bearer" = [])),
+#[utoipa::path(post, path = "/v1/dashboard/treasury/topup", operation_id = "report_topup", tag = "Treasury", security(("bearer" = [])),
     request_body = NewTopup,
     responses(
         (status = 202, description = "Recorded; it waits for confirmation", body = AcceptedTopup),
@@ -84,7 +84,7 @@ pub struct ListedTopup {
 }
 
 /// Lists top-ups, newest first.
-#[utoipa::path(get, path = "/v1/dashboard/treasury/topups", tag = "Treasury", security(("bearer" = [])),
+#[utoipa::path(get, path = "/v1/dashboard/treasury/topups", operation_id = "list_topups", tag = "Treasury", security(("bearer" = [])),
     params(WantedTopups),
     responses(
         (status = 200, description = "A page of top-ups", body = Page<ListedTopup>),

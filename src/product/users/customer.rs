@@ -59,7 +59,6 @@ impl Directory {
     }
 
     /// 404: the phone number has no wallet.
-    #[track_caller]
     pub fn not_provisioned() -> Error {
         Error::not_found(
             "wallet_not_provisioned",

@@ -60,7 +60,7 @@ impl ProvisionedWallet {
 }
 
 /// Makes a wallet for a phone number, or finds the one it has. Nothing happens on chain.
-#[utoipa::path(post, path = "/v1/users/provision", tag = "Users", security(("api_key" = [])),
+#[utoipa::path(post, path = "/v1/users/provision", operation_id = "provision_user", tag = "Users", security(("api_key" = [])),
     request_body = Provision,
     responses(
         (status = 200, description = "The wallet, new or known", body = ProvisionedWallet),
@@ -107,7 +107,7 @@ pub struct WalletBalance {
 }
 
 /// What a customer's wallet holds, read from the chain at this moment.
-#[utoipa::path(get, path = "/v1/users/balance", tag = "Users", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/users/balance", operation_id = "read_balance", tag = "Users", security(("api_key" = [])),
     params(BalanceOf),
     responses(
         (status = 200, description = "The balance", body = WalletBalance),

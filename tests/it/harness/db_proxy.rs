@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
 
 /// The proxy of one test.
 #[derive(Clone)]
@@ -12,17 +13,22 @@ pub struct DbProxy {
     pub port: u16,
     commits_to_lose: Arc<AtomicUsize>,
     lost: Arc<AtomicUsize>,
+    is_down: watch::Sender<bool>,
 }
 
 impl DbProxy {
     /// A proxy to the socket `.s.PGSQL.*` of a folder.
     pub async fn start(socket: std::path::PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy =
-            Self { port: listener.local_addr().unwrap().port(), commits_to_lose: Arc::default(), lost: Arc::default() };
+        let port = listener.local_addr().unwrap().port();
+        let is_down = watch::Sender::new(false);
+        let proxy = Self { port, commits_to_lose: Arc::default(), lost: Arc::default(), is_down };
         let served = proxy.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if *served.is_down.borrow() {
+                    continue;
+                }
                 let server = UnixStream::connect(&socket).await.unwrap();
                 tokio::spawn(served.clone().pass(client, server));
             }
@@ -40,10 +46,22 @@ impl DbProxy {
         self.lost.load(Ordering::SeqCst)
     }
 
+    /// Cuts every connection and lets nobody in.
+    pub fn go_down(&self) {
+        self.is_down.send_replace(true);
+    }
+
+    /// Lets everybody in again.
+    pub fn come_back(&self) {
+        self.is_down.send_replace(false);
+    }
+
     async fn pass(self, mut client: TcpStream, mut server: UnixStream) {
         let (mut up, mut down) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+        let mut is_down = self.is_down.subscribe();
         loop {
             tokio::select! {
+                () = async { drop(is_down.wait_for(|is_down| *is_down).await) } => return,
                 read = client.read(&mut up) => {
                     let Ok(count @ 1..) = read else { return };
                     if server.write_all(&up[..count]).await.is_err() {

@@ -64,6 +64,11 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// How the process ended; `None` when it runs or was killed by a signal.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap()?.code()
+    }
+
     /// Waits until the process has ended by itself.
     pub async fn dies(&mut self) {
         until("the process ends", || {
@@ -78,7 +83,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprint!("{}", self.log());
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("the end of the server's log:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
         }
         let _ = std::fs::remove_file(&self.log);
     }

@@ -1,0 +1,168 @@
+//! `.env.example` and the README say of the configuration what the code does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use diolkos::app::Server;
+use diolkos::config::{Config, Environment};
+use diolkos::foundation::Clock;
+use regex::Regex;
+
+use crate::harness::app::{TestApp, Variables};
+
+/// A file of the project.
+fn file(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// A variable of `.env.example`: its default, and whether a file may hold it.
+struct Documented {
+    default: String,
+    is_secret: bool,
+}
+
+fn documented() -> BTreeMap<String, Documented> {
+    let (mut variables, mut is_secret) = (BTreeMap::new(), false);
+    for line in file(".env.example").lines() {
+        match line.split_once('=') {
+            Some((name, default)) if !line.starts_with('#') => {
+                let default = default.to_owned();
+                let known = variables.insert(name.to_owned(), Documented { default, is_secret });
+                assert!(known.is_none(), "{name} is there twice");
+                is_secret = false;
+            }
+            _ => is_secret = line.trim_end().ends_with(" secret"),
+        }
+    }
+    variables
+}
+
+/// What a server can do without.
+const OPTIONAL: [&str; 3] = ["CORS_ORIGINS", "MIGRATION_DATABASE_URL", "OPERATOR_PASSWORD_HASH"];
+
+/// The names that a configuration asks for, and whether it could be read.
+fn asked(variables: &Variables) -> (BTreeSet<String>, bool) {
+    let names = Mutex::new(BTreeSet::new());
+    let lookup = |name: &str| {
+        names.lock().unwrap().insert(name.to_owned());
+        variables.get(name).cloned()
+    };
+    let is_read = Config::read(&Environment::new(&lookup)).is_ok();
+    (names.into_inner().unwrap(), is_read)
+}
+
+#[tokio::test]
+async fn the_example_lists_exactly_the_variables_that_are_read() {
+    let app = TestApp::new().await;
+    let (mut read, _) = asked(&app.variables);
+    // Read by `diolkos migrate` and by the log, before there is a configuration.
+    read.extend(["MIGRATION_DATABASE_URL", "RUST_LOG", "LOG_FORMAT"].map(ToOwned::to_owned));
+    assert_eq!(documented().into_keys().collect::<BTreeSet<_>>(), read);
+}
+
+#[tokio::test]
+async fn the_examples_defaults_are_those_of_the_code() {
+    let literals = Regex::new(r#""([A-Z][A-Z0-9_]+)", "([^"]*)""#).unwrap();
+    let source = file("src/config.rs");
+    let in_code = literals.captures_iter(&source).map(|found| (found[1].to_owned(), found[2].to_owned()));
+    let mut in_code: BTreeMap<String, String> = in_code.collect();
+    let implementation = Regex::new(r#"SIMPLE_7702_ACCOUNT: Address = address!\("([^"]*)"\)"#).unwrap();
+    in_code
+        .insert("TREASURY_IMPLEMENTATION".to_owned(), format!("0x{}", &implementation.captures(&source).unwrap()[1]));
+    in_code.insert("RUST_LOG".to_owned(), "info".to_owned());
+    in_code.insert("LOG_FORMAT".to_owned(), "json".to_owned());
+    in_code.insert("ROLES".to_owned(), "api,worker".to_owned());
+    let documented = documented().into_iter().map(|(name, documented)| (name, documented.default));
+    let documented: BTreeMap<String, String> = documented.filter(|(_, default)| !default.is_empty()).collect();
+    assert_eq!(documented, in_code);
+
+    // An absent variable and its documented default are the same to the code.
+    let app = TestApp::new().await;
+    for (name, default) in &documented {
+        let (mut with, mut without) = (app.variables.clone(), app.variables.clone());
+        with.insert(name.clone().leak(), default.clone());
+        without.remove(name.as_str());
+        let read = |variables: &Variables| {
+            let config = Config::read(&Environment::new(&|name| variables.get(name).cloned())).unwrap();
+            (
+                config.roles,
+                config.listen,
+                config.chain.treasury_implementation,
+                config.chain.confirmations,
+                config.jwt_issuer,
+            )
+        };
+        assert_eq!(read(&with), read(&without), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_default_must_be_set_and_a_secret_may_come_from_a_file() {
+    let app = TestApp::new().await;
+    for (name, Documented { default, is_secret }) in documented() {
+        let mut variables = app.variables.clone();
+        variables.remove(name.as_str());
+        let (asked, is_read) = asked(&variables);
+        let is_optional = !default.is_empty() || OPTIONAL.contains(&&*name);
+        assert_eq!(is_read, is_optional, "without {name}");
+        if name != "MIGRATION_DATABASE_URL" {
+            assert_eq!(asked.contains(&format!("{name}_FILE")), is_secret, "{name} from a file");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_value_is_refused_by_name_and_not_quoted_when_it_is_secret() {
+    let app = TestApp::new().await;
+    for (name, Documented { is_secret, .. }) in documented() {
+        if matches!(&*name, "MIGRATION_DATABASE_URL" | "RUST_LOG" | "LOG_FORMAT" | "JWT_ISSUER") {
+            continue;
+        }
+        let mut variables = app.variables.clone();
+        variables.insert(name.clone().leak(), "wr\u{f6}ng\n".to_owned());
+        let config = Config::read(&Environment::new(&|name| variables.get(name).cloned()));
+        let refused = config.and_then(|config| Server::build(config, Clock::default()));
+        let refused = refused.err().unwrap_or_else(|| panic!("{name} takes anything"));
+        let told = format!("{refused:#}");
+        assert!(told.contains(&name), "{name}: {told}");
+        assert!(!is_secret || !told.contains("wr"), "{name}: {told}");
+    }
+}
+
+#[test]
+fn the_readmes_table_names_existing_variables_with_their_defaults() {
+    let readme = file("README.md");
+    let documented = documented();
+    let quoted = Regex::new("`([^`]*)`").unwrap();
+    let table = readme.split("| variable | default | meaning |").nth(1).unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let mut count = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').collect();
+        let texts = |cell: &str| quoted.captures_iter(cell).map(|found| found[1].to_owned()).collect::<Vec<_>>();
+        let (names, defaults) = (texts(cells[1]), texts(cells[2]));
+        for (index, name) in names.iter().enumerate() {
+            let documented = documented.get(name).unwrap_or_else(|| panic!("README: there is no variable {name}"));
+            assert_eq!(defaults.get(index).map_or("", String::as_str), documented.default, "README: {name}");
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "the table was not found");
+}
+
+#[tokio::test]
+async fn cors_is_for_origins_as_browsers_write_them() {
+    let app = TestApp::new().await;
+    let reads = |origins: &str| {
+        let mut variables = app.variables.clone();
+        variables.insert("CORS_ORIGINS", origins.to_owned());
+        Config::read(&Environment::new(&|name| variables.get(name).cloned()))
+            .map(|config| config.cors_origins.len())
+            .ok()
+    };
+    assert_eq!(reads(""), Some(0));
+    assert_eq!(reads("https://wallet.example, http://localhost:3000"), Some(2));
+    for wrong in ["*", "null", "wallet.example", "https://wallet.example/", "https://Wallet.example", "ftp://x"] {
+        assert_eq!(reads(wrong), None, "{wrong}");
+    }
+}
