@@ -17,3 +17,4 @@ pub mod ledger;
 mod logging;
 mod probes;
 pub mod product;
+pub mod providers;
