@@ -133,8 +133,10 @@ fn fx(config: &Config, clock: &Clock) -> Result<Quotes> {
     let live: Arc<dyn RateSource> = match &config.fx.source {
         Some(source) => Arc::new(HttpRates::new(source.clone(), config.fx.dollars.clone(), clock.clone())?),
         None => {
-            tracing::warn!("FX_URL is not set: live keys are quoted from the table of FX_RATES");
-            table.clone()
+            tracing::warn!(
+                "FX_URL is not set: live keys are quoted from FX_RATES if that is set, and not at all otherwise"
+            );
+            Arc::new(FixedRates::new(config.fx.chosen.clone(), config.fx.dollars.clone(), clock.clone()))
         }
     };
     Ok(Quotes::new(live, table, config.fx.spread))

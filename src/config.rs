@@ -72,8 +72,10 @@ pub struct Config {
 
 /// Where exchange rates come from and what the house earns on them.
 pub struct FxSettings {
-    /// Rates of test keys, and of live keys when there is no source.
+    /// Rates of test keys.
     pub table: RateTable,
+    /// The table that the operator chose for live keys; empty when none was chosen.
+    pub chosen: RateTable,
     /// The published source of live keys' rates.
     pub source: Option<HttpRatesSettings>,
     /// Tokens that stand for one US dollar.
@@ -227,8 +229,11 @@ fn fx(env: &Environment<'_>) -> Result<FxSettings> {
     // For trying things out, about the rates of 2026.
     let table =
         env.parsed("FX_RATES", "XOF:560.5,XAF:560.5,GHS:10.85,KES:129.2,NGN:1395,UGX:3570,TZS:2495,EUR:0.8545")?;
+    // Real money is not exchanged at rates that nobody chose.
+    let chosen = if env.text("FX_RATES").is_some() { table.clone() } else { "".parse()? };
     Ok(FxSettings {
         table,
+        chosen,
         source: url.map(|url| HttpRatesSettings { url, time_limit, refresh, max_age, rest }),
         dollars: env.parsed("FX_DOLLAR_TOKENS", "USDC,USDT")?,
         spread: env.parsed("FX_SPREAD_BPS", "50")?,

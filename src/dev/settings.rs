@@ -35,6 +35,7 @@ impl Settings {
             ("MIN_TIP_GWEI", "1".to_owned()),
             ("ENGINE_POLL_MS", "100".to_owned()),
             ("LANE_LEASE_SECONDS", "3".to_owned()),
+            ("FX_RATES", "XOF:560.5,XAF:560.5,GHS:10.85,KES:129.2,NGN:1395,UGX:3570,TZS:2495,EUR:0.8545".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
         ];
         Self(values.into())
