@@ -18,8 +18,10 @@ use crate::http::idempotency::AnswerSeal;
 use crate::http::rate_limit::{Rate, RateLimits};
 use crate::http::{self, HttpSettings, openapi};
 use crate::probes;
+use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::{self, App, funding, webhook_endpoints};
+use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::webhooks::{Destinations, SystemLookup};
 
 /// How long work in hand may take after a shutdown was asked for.
@@ -48,6 +50,7 @@ impl Server {
         let app = App {
             auth: Auth::new(db.clone(), clock.clone(), jwt, operator),
             tokens: config.tokens.clone(),
+            fx: fx(&config, &clock)?,
             blind_indexer: BlindIndexer::new(&config.master_key),
             keys: TenantKeys::new(config.master_key.wrapping_key()),
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
@@ -128,6 +131,22 @@ impl Server {
         let routes = openapi::publish(product::router()).context("the API's description cannot be written")?;
         Ok(http::serve_layers(routes.with_state(self.app.clone()), &settings))
     }
+}
+
+/// Live keys' quotes come from the published source if there is one, test keys' from the table.
+fn fx(config: &Config, clock: &Clock) -> Result<Quotes> {
+    let table: Arc<dyn RateSource> =
+        Arc::new(FixedRates::new(config.fx.table.clone(), config.fx.dollars.clone(), clock.clone()));
+    let live: Arc<dyn RateSource> = match &config.fx.source {
+        Some(source) => Arc::new(HttpRates::new(source.clone(), config.fx.dollars.clone(), clock.clone())?),
+        None => {
+            tracing::warn!(
+                "FX_URL is not set: live keys are quoted from FX_RATES if that is set, and not at all otherwise"
+            );
+            Arc::new(FixedRates::new(config.fx.chosen.clone(), config.fx.dollars.clone(), clock.clone()))
+        }
+    };
+    Ok(Quotes::new(live, table, config.fx.spread))
 }
 
 /// Takes the configured port, or says in one line that somebody else has it.

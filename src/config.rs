@@ -19,6 +19,8 @@ use url::Url;
 
 use crate::chain::{ChainSettings, FeePolicy, SharedSigner};
 use crate::foundation::{MasterKey, Token, Tokens};
+use crate::product::fx::Spread;
+use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
 const SIMPLE_7702_ACCOUNT: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B");
@@ -56,6 +58,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// The chain engine.
     pub chain: ChainSettings,
+    /// Exchange rates.
+    pub fx: FxSettings,
     /// Requests a second that one caller may make.
     pub rate_limit_per_second: NonZeroU32,
     /// Requests that one caller may make at once.
@@ -66,6 +70,20 @@ pub struct Config {
     pub cors_origins: Vec<HeaderValue>,
     /// Whether webhooks may go to addresses that are not public, and by plain HTTP.
     pub webhook_allow_private: bool,
+}
+
+/// Where exchange rates come from and what the house earns on them.
+pub struct FxSettings {
+    /// Rates of test keys.
+    pub table: RateTable,
+    /// The table that the operator chose for live keys; empty when none was chosen.
+    pub chosen: RateTable,
+    /// The published source of live keys' rates.
+    pub source: Option<HttpRatesSettings>,
+    /// Tokens that stand for one US dollar.
+    pub dollars: DollarTokens,
+    /// What the house earns.
+    pub spread: Spread,
 }
 
 /// Variables by name. The process's environment in production; a map in tests.
@@ -141,6 +159,7 @@ impl Config {
             operator_password_hash: env.text("OPERATOR_PASSWORD_HASH"),
             tokens: Tokens::new(tokens),
             chain: chain(env)?,
+            fx: fx(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,
             rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "1000")?,
             trusted_proxies: env.parsed("TRUSTED_PROXIES", "0")?,
@@ -197,6 +216,31 @@ fn roles(env: &Environment<'_>) -> Result<BTreeSet<Role>> {
             .map_err(|_| anyhow::anyhow!("ROLES: {name:?} is not api or worker"))
     };
     named.iter().map(role).collect()
+}
+
+fn fx(env: &Environment<'_>) -> Result<FxSettings> {
+    let url = env.text("FX_URL").map(SecretString::from);
+    if let Some(url) = &url {
+        // The parse error could quote a key.
+        let is_http = Url::parse(url.expose_secret()).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        anyhow::ensure!(is_http, "FX_URL is not an http:// or https:// URL");
+    }
+    let seconds = |name, default| Ok::<_, anyhow::Error>(Duration::from_secs(env.parsed(name, default)?));
+    let (refresh, max_age) = (seconds("FX_REFRESH_SECONDS", "30")?, seconds("FX_MAX_AGE_SECONDS", "900")?);
+    let time_limit = Duration::from_millis(env.parsed("FX_TIMEOUT_MS", "2000")?);
+    let rest = Duration::from_secs(5);
+    // For trying things out, about the rates of 2026.
+    let table =
+        env.parsed("FX_RATES", "XOF:560.5,XAF:560.5,GHS:10.85,KES:129.2,NGN:1395,UGX:3570,TZS:2495,EUR:0.8545")?;
+    // Real money is not exchanged at rates that nobody chose.
+    let chosen = if env.text("FX_RATES").is_some() { table.clone() } else { "".parse()? };
+    Ok(FxSettings {
+        table,
+        chosen,
+        source: url.map(|url| HttpRatesSettings { url, time_limit, refresh, max_age, rest }),
+        dollars: env.parsed("FX_DOLLAR_TOKENS", "USDC,USDT")?,
+        spread: env.parsed("FX_SPREAD_BPS", "50")?,
+    })
 }
 
 fn chain(env: &Environment<'_>) -> Result<ChainSettings> {

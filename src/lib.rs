@@ -17,4 +17,5 @@ pub mod ledger;
 mod logging;
 mod probes;
 pub mod product;
+pub mod providers;
 pub mod webhooks;

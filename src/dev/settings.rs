@@ -36,6 +36,7 @@ impl Settings {
             ("ENGINE_POLL_MS", "100".to_owned()),
             ("LANE_LEASE_SECONDS", "3".to_owned()),
             ("WEBHOOK_ALLOW_PRIVATE", "true".to_owned()),
+            ("FX_RATES", "XOF:560.5,XAF:560.5,GHS:10.85,KES:129.2,NGN:1395,UGX:3570,TZS:2495,EUR:0.8545".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
         ];
         Self(values.into())

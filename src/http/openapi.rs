@@ -21,6 +21,7 @@ pub const DOCS: &str = "/docs";
     info(title = "Diolkos", description = "Stablecoin accounts for fintechs.", license(name = "Apache-2.0", identifier = "Apache-2.0")),
     tags(
         (name = "Users", description = "Wallets from a phone number, their balances and funding. API key."),
+        (name = "FX", description = "What local money buys, for a minute. API key."),
         (name = "Deposits", description = "What became of each funding. Dashboard."),
         (name = "Treasury", description = "The balance that fundings are paid from. Dashboard."),
         (name = "Webhooks", description = "Being told what happens, and what was told. Dashboard."),

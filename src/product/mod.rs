@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod funding;
+pub mod fx;
 pub mod ops;
 pub mod treasury;
 pub mod users;
@@ -30,6 +31,8 @@ pub struct App {
     pub clock: Clock,
     /// The configured tokens.
     pub tokens: Tokens,
+    /// Exchange rates and quotes.
+    pub fx: fx::Quotes,
     /// The chain engine.
     pub chain: Chain,
     /// Makes blind indexes and wallet salts of phone numbers.
@@ -49,6 +52,7 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(users::router())
         .merge(funding::router())
+        .merge(fx::router())
         .merge(treasury::router())
         .merge(api_keys::router())
         .merge(webhook_endpoints::router())

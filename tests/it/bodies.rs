@@ -26,6 +26,17 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
     let routes = vec![
         route("/v1/users/provision", &acme.live, json!({"phone_number": phone(1)})),
         route("/v1/users/fund", &acme.live, fund_body(&phone(1), "dep-1", "1")),
+        route(
+            "/v1/users/update-phone",
+            &acme.live,
+            json!({"old_phone_number": phone(1), "new_phone_number": phone(9)}),
+        ),
+        route("/v1/dashboard/users/{blind_index}/update-phone", &acme.dashboard, json!({"new_phone_number": phone(9)})),
+        route(
+            "/v1/fx/quote",
+            &acme.live,
+            json!({"local_currency": "XOF", "fiat_amount": "1000", "target_token": "USDC"}),
+        ),
         route("/v1/dashboard/apikeys", &acme.dashboard, json!({"name": "till", "mode": "live"})),
         route(
             "/v1/dashboard/treasury/topup",
@@ -38,6 +49,7 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
             json!({"url": "https://hooks.invalid/", "events": ["deposit.failed"], "description": "d"}),
         ),
         route("/admin/tenants", &app.operator(), json!({"namespace": "globex.ul", "name": "Globex"})),
+        route("/admin/chain/reviews/{id}", &app.operator(), json!({"outcome": "failed"})),
     ];
     for operation in operations().iter().filter(|operation| !operation.body.is_empty()) {
         let route = routes.iter().find(|route| route.path == operation.path && operation.method == "POST");

@@ -38,7 +38,7 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 3] = ["CORS_ORIGINS", "MIGRATION_DATABASE_URL", "OPERATOR_PASSWORD_HASH"];
+const OPTIONAL: [&str; 4] = ["CORS_ORIGINS", "FX_URL", "MIGRATION_DATABASE_URL", "OPERATOR_PASSWORD_HASH"];
 
 /// The names that a configuration asks for, and whether it could be read.
 fn asked(variables: &Variables) -> (BTreeSet<String>, bool) {

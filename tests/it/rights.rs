@@ -50,9 +50,11 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     chain_op: select, update
     customer: nothing
     deposit: nothing
+    fx_quote: nothing
     idempotency_record: delete, select
     ledger_account: select
     ledger_transfer: nothing
+    phone_change: nothing
     tenant: insert, select
     topup: select
     wallet: nothing

@@ -11,6 +11,7 @@ use crate::harness::tenant::{TestTenant, fund_body, phone};
 
 const JANE: &str = "+2250700000001";
 const HOOK: &str = "https://acme-hooks.invalid/";
+const OF_CUSTOMER: &str = "POST /v1/dashboard/users/{blind_index}/update-phone";
 
 /// Acme with a customer, two deposits, two top-ups and some keys; and what of it nobody else may ever read.
 struct Acme {
@@ -72,13 +73,15 @@ async fn globex(app: &TestApp) -> TestTenant {
 }
 
 /// Fields that name no record of anybody's.
-const NAMES_NOTHING: &str = "amount description event events from limit local_fiat_amount mode name note stablecoin_amount status target_token to token url";
+const NAMES_NOTHING: &str = "amount description event events fiat_amount from limit local_currency local_fiat_amount mode name note stablecoin_amount status target_token to token url";
 
 /// What globex posts when it means well.
 fn own_body(path: &str) -> Value {
     match path {
         "/v1/users/provision" => json!({"phone_number": phone(3)}),
         "/v1/users/fund" => fund_body(&phone(2), "dep-9", "1"),
+        "/v1/users/update-phone" => json!({"old_phone_number": phone(2), "new_phone_number": phone(8)}),
+        "/v1/dashboard/users/{blind_index}/update-phone" => json!({"new_phone_number": phone(8)}),
         "/v1/dashboard/treasury/topup" => json!({"amount": "5", "token": "USDC", "reference": "bank-9"}),
         _ => json!({}),
     }
@@ -120,10 +123,16 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
     let log = tested.json["log_id"].as_str().unwrap();
     let hooks = cursor(&acme.dashboard, "/v1/dashboard/webhooks").await;
     let logs = cursor(&acme.dashboard, "/v1/dashboard/webhooks/logs").await;
+    let jane = acme.live.post("/v1/users/provision", json!({"phone_number": JANE})).await.expect(200).json;
+    let blind_index = jane["blind_index"].as_str().unwrap().to_owned();
     let attempts = [
         ("GET /v1/users/balance", "phone_number", JANE, "404 wallet_not_provisioned"),
         ("POST /v1/users/fund", "phone_number", JANE, "404 wallet_not_provisioned"),
         ("POST /v1/users/fund", "deposit_id", "acme-dep-1", "202 "),
+        ("POST /v1/users/update-phone", "old_phone_number", JANE, "404 wallet_not_provisioned"),
+        ("POST /v1/users/update-phone", "new_phone_number", JANE, "200 "),
+        (OF_CUSTOMER, "blind_index", &blind_index, "404 customer_not_found"),
+        (OF_CUSTOMER, "new_phone_number", JANE, "404 customer_not_found"),
         ("POST /v1/users/provision", "phone_number", JANE, "200 "),
         ("GET /v1/dashboard/deposits", "cursor", &deposits, "200 "),
         ("GET /v1/dashboard/deposits/{deposit_id}", "deposit_id", "acme-dep-2", "404 deposit_not_found"),

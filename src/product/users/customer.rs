@@ -1,13 +1,16 @@
 //! Customers known by their phone number, each with a wallet.
 
+use std::time::Duration;
+
 use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::salt::wallet_salt;
 use super::store;
 use crate::chain::wallet::WalletFactory;
 use crate::db::TenantTx;
-use crate::foundation::{BlindIndex, BlindIndexer, DataKey, Mode, Phone};
+use crate::foundation::{BlindIndex, BlindIndexer, DataKey, Mode, Phone, TenantId};
 use crate::http::{Error, Result};
 use crate::product::ops::TenantKeys;
 
@@ -78,27 +81,44 @@ impl Directory {
         let tenant = tx.tenant();
         let id = Uuid::now_v7();
         let data_key = DataKey::generate()?;
-        let wrapped_key = keys.of(tx).await?.wrap(&format!("data key of customer {tenant} {id}"), &data_key)?;
-        let phone_sealed = data_key.seal(&format!("phone of customer {tenant} {id}"), phone.e164().as_bytes())?;
-        let salt = self.indexer.wallet_salt(tenant, self.mode, phone);
+        let wrapped_key = keys.of(tx).await?.wrap(&key_context(tenant, id), &data_key)?;
+        let phone_sealed = data_key.seal(&phone_context(tenant, id), phone.e164().as_bytes())?;
         let new = store::NewCustomer {
             id,
             mode: self.mode,
             blind_index: self.blind_index(tx, phone),
             phone_sealed,
             wrapped_key,
-            wallet: factory.address(salt),
+            created_at: now,
+        };
+        if !store::insert(tx, &new).await? {
+            // Somebody else was faster, and has committed.
+            return match self.find(tx, phone).await? {
+                Some(customer) => Ok(Provisioned::AlreadyExists(customer)),
+                // And has left the number since.
+                None => Err(Error::unavailable("a customer was there and is gone", Duration::from_secs(1))),
+            };
+        }
+        // Counted only now: as long as this customer has the number nobody leaves it, so that nobody counts the same.
+        let generation = store::times_left(tx, self.mode, &new.blind_index).await?;
+        let salt = wallet_salt(&self.indexer, tenant, self.mode, phone, generation);
+        let wallet = store::NewWallet {
+            customer: id,
+            address: factory.address(salt),
             salt,
             owner: factory.owner(),
             created_at: now,
         };
-        match store::insert(tx, &new).await? {
-            Some(customer) => Ok(Provisioned::Created(customer)),
-            // Somebody else was faster, and has committed.
-            None => match self.find(tx, phone).await? {
-                Some(customer) => Ok(Provisioned::AlreadyExists(customer)),
-                None => Err(Error::internal("a customer is there and cannot be found")),
-            },
-        }
+        Ok(Provisioned::Created(store::insert_wallet(tx, &wallet).await?))
     }
+}
+
+/// What a customer's data key is wrapped for.
+pub(super) fn key_context(tenant: TenantId, customer: Uuid) -> String {
+    format!("data key of customer {tenant} {customer}")
+}
+
+/// What a customer's phone number is sealed for.
+pub(super) fn phone_context(tenant: TenantId, customer: Uuid) -> String {
+    format!("phone of customer {tenant} {customer}")
 }

@@ -1,7 +1,7 @@
 //! Users: a wallet from a phone number (`spec/caas-users.md`).
 //!
 //! ```text
-//! (unknown phone) ──provision──▶ customer with a smart wallet
+//! (unknown phone) ──provision──▶ customer with a smart wallet ──update-phone──▶ the same under another number
 //! ```
 //!
 //! The wallet's address is computed, not asked for: it exists before anything is on chain. A phone number is stored as
@@ -10,8 +10,11 @@
 
 mod balance;
 mod customer;
+mod phone_change;
 mod routes;
+mod salt;
 mod store;
+mod update_phone;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,5 +25,9 @@ pub use customer::{Customer, Directory};
 
 /// The routes of users.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(routes::provision)).routes(routes!(routes::balance))
+    OpenApiRouter::new()
+        .routes(routes!(routes::provision))
+        .routes(routes!(routes::balance))
+        .routes(routes!(update_phone::update_phone))
+        .routes(routes!(update_phone::update_phone_of))
 }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
-use super::balance;
 use super::customer::{Directory, Provisioned};
+use super::{Customer, balance};
 use crate::auth::Tenant;
-use crate::foundation::Phone;
+use crate::foundation::{BlindIndex, Phone};
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Error, Posted, Query, Result};
 use crate::product::App;
@@ -48,6 +48,17 @@ pub enum ProvisionStatus {
     AlreadyExists,
 }
 
+impl ProvisionedWallet {
+    pub(super) fn of(customer: &Customer, blind_index: &BlindIndex, status: ProvisionStatus) -> Self {
+        Self {
+            wallet_address: customer.wallet.to_checksum(None),
+            blind_index: blind_index.to_string(),
+            status,
+            created_at: customer.created_at,
+        }
+    }
+}
+
 /// Makes a wallet for a phone number, or finds the one it has. Nothing happens on chain.
 #[utoipa::path(post, path = "/v1/users/provision", operation_id = "provision_user", tag = "Users", security(("api_key" = [])),
     request_body = Provision,
@@ -55,7 +66,7 @@ pub enum ProvisionStatus {
         (status = 200, description = "The wallet, new or known", body = ProvisionedWallet),
         CaasErrors, CaasPostErrors))]
 pub async fn provision(caller: Tenant, State(app): State<App>, posted: Posted<Provision>) -> Result<Response> {
-    let phone = read_phone(&posted.body.phone_number)?;
+    let phone = read_phone("phone_number", &posted.body.phone_number)?;
     let directory = Directory::new(app.blind_indexer.clone(), caller.mode);
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     if let Some(first) = posted.once.replay(&mut tx, caller.mode).await? {
@@ -66,12 +77,7 @@ pub async fn provision(caller: Tenant, State(app): State<App>, posted: Posted<Pr
         Provisioned::Created(customer) => (ProvisionStatus::Created, customer),
         Provisioned::AlreadyExists(customer) => (ProvisionStatus::AlreadyExists, customer),
     };
-    let answer = ProvisionedWallet {
-        wallet_address: customer.wallet.to_checksum(None),
-        blind_index: directory.blind_index(&tx, &phone).to_string(),
-        status,
-        created_at: customer.created_at,
-    };
+    let answer = ProvisionedWallet::of(&customer, &directory.blind_index(&tx, &phone), status);
     posted.once.commit(tx, StatusCode::OK, &answer).await
 }
 
@@ -116,7 +122,7 @@ pub async fn balance(
     let phone = query.phone_number.filter(|text| !text.is_empty());
     let phone =
         phone.ok_or_else(|| Error::bad_request("missing_phone_number", "the parameter phone_number is required"))?;
-    let phone = read_phone(&phone)?;
+    let phone = read_phone("phone_number", &phone)?;
     let symbol = query.token.as_deref().unwrap_or("USDC");
     let token = app.tokens.by_symbol(symbol);
     let token = token.ok_or_else(|| Error::invalid_field("token", "is not a token of this server"))?;
@@ -130,6 +136,6 @@ pub async fn balance(
     Ok(Json(WalletBalance { wallet_address: customer.wallet.to_checksum(None), balance_usdc, balance_of_other }))
 }
 
-fn read_phone(text: &str) -> Result<Phone> {
-    Phone::parse(text).map_err(|why| Error::bad_request("invalid_phone", format!("phone_number {why}")))
+pub(super) fn read_phone(field: &str, text: &str) -> Result<Phone> {
+    Phone::parse(text).map_err(|why| Error::bad_request("invalid_phone", format!("{field} {why}")))
 }

@@ -5,17 +5,25 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Customer;
+use super::phone_change::{Changer, Held, PhoneChange, taken};
 use crate::db::{self, Error, TenantTx};
 use crate::foundation::{BlindIndex, Mode, Sealed, WrappedKey};
+use crate::http::{self, OnConstraint};
 
-/// A customer to be stored, with the wallet.
+/// A customer to be stored.
 pub struct NewCustomer {
     pub id: Uuid,
     pub mode: Mode,
     pub blind_index: BlindIndex,
     pub phone_sealed: Sealed,
     pub wrapped_key: WrappedKey,
-    pub wallet: Address,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A customer's primary wallet to be stored.
+pub struct NewWallet {
+    pub customer: Uuid,
+    pub address: Address,
     pub salt: [u8; 32],
     pub owner: Address,
     pub created_at: DateTime<Utc>,
@@ -36,14 +44,13 @@ pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Resu
     row.map(|row| customer(row.id, &row.address, row.created_at)).transpose()
 }
 
-/// Stores a customer and the wallet; nothing when the phone number has a customer, whose transaction is then over.
-pub async fn insert(tx: &mut TenantTx, new: &NewCustomer) -> db::Result<Option<Customer>> {
-    let tenant = tx.tenant().0;
+/// Stores a customer; `false` when the phone number has one, whose transaction is then over.
+pub async fn insert(tx: &mut TenantTx, new: &NewCustomer) -> db::Result<bool> {
     let inserted = sqlx::query!(
         "insert into customer (tenant_id, id, mode, blind_index, phone_sealed, wrapped_key, created_at)
         values ($1, $2, $3, $4, $5, $6, $7)
         on conflict (tenant_id, mode, blind_index) do nothing",
-        tenant,
+        tx.tenant().0,
         new.id,
         new.mode.as_str(),
         new.blind_index.as_str(),
@@ -53,24 +60,99 @@ pub async fn insert(tx: &mut TenantTx, new: &NewCustomer) -> db::Result<Option<C
     )
     .execute(&mut **tx)
     .await?;
-    if inserted.rows_affected() == 0 {
-        return Ok(None);
-    }
+    Ok(inserted.rows_affected() > 0)
+}
+
+pub async fn insert_wallet(tx: &mut TenantTx, new: &NewWallet) -> db::Result<Customer> {
     let row = sqlx::query!(
         "insert into wallet (tenant_id, id, customer_id, kind, address, salt, owner, is_primary, created_at)
         values ($1, $2, $3, 'smart', $4, $5, $6, true, $7)
         returning address, created_at",
-        tenant,
+        tx.tenant().0,
         Uuid::now_v7(),
-        new.id,
-        new.wallet.as_slice(),
+        new.customer,
+        new.address.as_slice(),
         new.salt.as_slice(),
         new.owner.as_slice(),
         new.created_at,
     )
     .fetch_one(&mut **tx)
     .await?;
-    customer(new.id, &row.address, row.created_at).map(Some)
+    customer(new.customer, &row.address, row.created_at)
+}
+
+/// How many customers have left a phone number.
+pub async fn times_left(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Result<u64> {
+    let left = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from phone_change where tenant_id = $1 and mode = $2 and old_blind_index = $3"#,
+        tx.tenant().0,
+        mode.as_str(),
+        index.as_str(),
+    );
+    u64::try_from(left.fetch_one(&mut **tx).await?).map_err(|error| Error::Decode(error.into()))
+}
+
+/// The customer of a blind index, whom nobody else changes until the transaction ends.
+pub async fn hold(tx: &mut TenantTx, modes: &[Mode], index: &str) -> db::Result<Option<Held>> {
+    let row = sqlx::query!(
+        "select c.id, c.mode, c.blind_index, c.wrapped_key, w.address, w.created_at
+        from customer c
+        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
+        where c.tenant_id = $1 and c.mode = any($2::text[]) and c.blind_index = $3
+        for update of c",
+        tx.tenant().0,
+        &modes.iter().map(|mode| mode.as_str()).collect::<Vec<_>>() as &[&str],
+        index,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let mode = Mode::from_word(&row.mode);
+    Ok(Some(Held {
+        customer: customer(row.id, &row.address, row.created_at)?,
+        mode: mode.ok_or_else(|| Error::Decode(format!("{} is no mode", row.mode).into()))?,
+        blind_index: row.blind_index,
+        wrapped_key: WrappedKey(row.wrapped_key),
+    }))
+}
+
+/// Gives a customer another phone number; 409 when another customer has it.
+pub async fn set_phone(tx: &mut TenantTx, customer: Uuid, index: &BlindIndex, sealed: &Sealed) -> http::Result<()> {
+    sqlx::query!(
+        "update customer set blind_index = $3, phone_sealed = $4 where tenant_id = $1 and id = $2",
+        tx.tenant().0,
+        customer,
+        index.as_str(),
+        sealed.0,
+    )
+    .execute(&mut **tx)
+    .await
+    .on_constraint("customer_phone_unique", |_| taken())?;
+    Ok(())
+}
+
+pub async fn insert_phone_change(tx: &mut TenantTx, change: &PhoneChange) -> db::Result<()> {
+    let (key, subject) = match &change.changer {
+        Changer::Key(key) => (Some(*key), None),
+        Changer::Subject(subject) => (None, Some(subject.as_str())),
+    };
+    sqlx::query!(
+        "insert into phone_change (tenant_id, id, mode, customer_id, old_blind_index, new_blind_index, key_id, subject,
+            created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        tx.tenant().0,
+        change.id,
+        change.mode.as_str(),
+        change.customer,
+        change.old_blind_index,
+        change.new_blind_index.as_str(),
+        key,
+        subject,
+        change.at,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
 }
 
 fn customer(id: Uuid, address: &[u8], created_at: DateTime<Utc>) -> db::Result<Customer> {
