@@ -230,7 +230,7 @@ fn fx(env: &Environment<'_>) -> Result<FxSettings> {
     let time_limit = Duration::from_millis(env.parsed("FX_TIMEOUT_MS", "2000")?);
     let rest = Duration::from_secs(5);
     // For trying things out, about the rates of 2026.
-    let table =
+    let table: RateTable =
         env.parsed("FX_RATES", "XOF:560.5,XAF:560.5,GHS:10.85,KES:129.2,NGN:1395,UGX:3570,TZS:2495,EUR:0.8545")?;
     // Real money is not exchanged at rates that nobody chose.
     let chosen = if env.text("FX_RATES").is_some() { table.clone() } else { "".parse()? };
