@@ -2,6 +2,7 @@
 
 mod bundle;
 mod lane;
+mod membership;
 mod user_op;
 
 pub use bundle::{Bundle, NewBundle, Purpose};
@@ -9,10 +10,10 @@ pub use bundle::{
     alive, in_flight, insert as insert_bundle, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
 };
 pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
+pub use membership::{claim, is_being_deployed, is_signed, lock_for_boarding, lock_open, members, split};
 pub use user_op::{Ending, MinedUserOp, OpenUserOp, Operation, Version};
 pub use user_op::{
-    claim, end, end_operations, hashes_of, hold, insert_version, is_being_deployed, is_signed, lock_for_boarding,
-    lock_open, mark_mined, members, mined, open, operations, reopen, split, versions,
+    end, end_operations, hashes_of, hold, insert_version, mark_mined, mined, open, operations, reopen, versions,
 };
 
 use alloy::primitives::{Address, B256};
