@@ -2,22 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::routes::{self, EnqueuedWebhook};
+use super::routes;
 use super::store::{self, Filter, LogRow};
 use crate::auth::Dashboard;
 use crate::db::{Page, PageRequest};
-use crate::foundation::{Mode, PublicId};
-use crate::http::idempotency::Once;
+use crate::foundation::PublicId;
 use crate::http::openapi::{CaasError, CaasErrors};
-use crate::http::{Error, Path, Query, Result, page_bounds};
+use crate::http::{Query, Result, page_bounds};
 use crate::product::App;
-use crate::webhooks::{self, EVENT_ID, EventType};
+use crate::webhooks::{EVENT_ID, EventType};
 
 /// What names a delivery to callers.
 pub const ID: &str = "log";
@@ -137,26 +134,6 @@ pub async fn list(
         let attempts = attempts.remove(&row.id).unwrap_or_default();
         WebhookLog::of(row, attempts)
     })))
-}
-
-/// Sends an event to its webhook again, now, under the same `webhook-id`; a log of its own tells what becomes of it.
-#[utoipa::path(post, path = "/v1/dashboard/webhooks/logs/{id}/replay", operation_id = "replay_webhook",
-    tag = "Webhooks", security(("bearer" = [])),
-    params(("id" = String, Path, example = "log_01981c5f8e5a7c3f9d0e1b2a3c4d5e6f")),
-    responses((status = 202, description = "It is on its way", body = EnqueuedWebhook),
-        (status = 403, description = "The token does not permit waas", body = CaasError),
-        (status = 404, description = "There is no such log", body = CaasError),
-        (status = 409, description = "The event is on its way already, or the webhook is deleted; or the Idempotency-Key was sent with another request, or is being served", body = CaasError),
-        (status = 413, description = "The body is larger than 1 MiB", body = CaasError), CaasErrors))]
-pub async fn replay(caller: Dashboard, State(app): State<App>, Path(id): Path<String>, once: Once) -> Result<Response> {
-    let unknown = || Error::not_found("log_not_found", "there is no such log");
-    let id = PublicId::parse(ID, &id).map_err(|_| unknown())?;
-    let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
-        return Ok(first);
-    }
-    let enqueued = webhooks::enqueue_replay(&mut tx, id).await?;
-    once.commit(tx, StatusCode::ACCEPTED, &EnqueuedWebhook::of(enqueued)?).await
 }
 
 impl WebhookLog {

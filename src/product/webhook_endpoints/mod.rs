@@ -11,6 +11,7 @@ mod keyring;
 mod log;
 mod routes;
 mod secrets;
+mod sending;
 mod store;
 
 use anyhow::Context;
@@ -25,10 +26,10 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(routes::create, routes::list))
         .routes(routes!(routes::delete))
-        .routes(routes!(routes::test))
+        .routes(routes!(sending::test))
         .routes(routes!(secrets::rotate))
         .routes(routes!(log::list))
-        .routes(routes!(log::replay))
+        .routes(routes!(sending::replay))
 }
 
 /// The worker that delivers. Fails when the system's certificates cannot be used.

@@ -16,11 +16,10 @@ use super::store;
 use crate::auth::Dashboard;
 use crate::db::{Page, PageRequest};
 use crate::foundation::{Mode, PublicId};
-use crate::http::idempotency::Once;
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Error, Path, Posted, Query, Result, page_bounds};
 use crate::product::App;
-use crate::webhooks::{self, EVENT_ID, Enqueued, EventType};
+use crate::webhooks::EventType;
 
 /// What names an endpoint to callers.
 pub const ID: &str = "webhook";
@@ -65,19 +64,6 @@ pub struct Webhook {
     events: Option<Vec<String>>,
     description: Option<String>,
     created_at: DateTime<Utc>,
-}
-
-/// A test on its way.
-#[derive(Serialize, ToSchema)]
-pub struct EnqueuedWebhook {
-    /// The entry of `/v1/dashboard/webhooks/logs` that tells what becomes of it.
-    #[schema(example = "log_01981c5f8e5a7c3f9d0e1b2a3c4d5e6f")]
-    pub log_id: String,
-    /// Sent as `webhook-id`.
-    #[schema(example = "evt_01981c5f8e5a7c3f9d0e1b2a3c4d5e6f")]
-    pub event_id: String,
-    #[schema(example = "pending")]
-    pub status: super::log::Status,
 }
 
 /// Makes an endpoint. Its secret is in this answer and nowhere else.
@@ -149,27 +135,6 @@ pub async fn delete(caller: Dashboard, State(app): State<App>, Path(id): Path<St
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sends a `webhook.test` to this endpoint alone, whichever events it wants.
-#[utoipa::path(post, path = "/v1/dashboard/webhooks/{id}/test", operation_id = "test_webhook", tag = "Webhooks",
-    security(("bearer" = [])), params(("id" = String, Path, example = "webhook_01981c5f8e5a7c3f9d0e1b2a3c4d5e6f")),
-    responses((status = 202, description = "It is on its way", body = EnqueuedWebhook),
-        (status = 403, description = "The token does not permit waas", body = CaasError),
-        (status = 404, description = "There is no such webhook", body = CaasError),
-        (status = 409, description = "The Idempotency-Key was sent with another request, or is being served", body = CaasError),
-        (status = 413, description = "The body is larger than 1 MiB", body = CaasError), CaasErrors))]
-pub async fn test(caller: Dashboard, State(app): State<App>, Path(id): Path<String>, once: Once) -> Result<Response> {
-    let id = read_id(&id)?;
-    let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
-        return Ok(first);
-    }
-    if !store::lock(&mut tx, id).await? {
-        return Err(unknown());
-    }
-    let enqueued = webhooks::enqueue_test(&mut tx, id, app.clock.now().trunc_subsecs(6)).await?;
-    once.commit(tx, StatusCode::ACCEPTED, &EnqueuedWebhook::of(enqueued)?).await
-}
-
 /// Reads an endpoint's id; 404 when it is none.
 pub fn read_id(text: &str) -> Result<Uuid> {
     PublicId::parse(ID, text).map_err(|_| unknown())
@@ -179,22 +144,6 @@ pub fn read_id(text: &str) -> Result<Uuid> {
 #[track_caller]
 pub fn unknown() -> Error {
     Error::not_found("webhook_not_found", "there is no such webhook, or it is deleted")
-}
-
-impl EnqueuedWebhook {
-    /// What was enqueued; otherwise the refusal.
-    pub fn of(enqueued: Enqueued) -> Result<Self> {
-        match enqueued {
-            Enqueued::New { delivery, event } => Ok(Self {
-                log_id: PublicId::format(super::log::ID, delivery),
-                event_id: PublicId::format(EVENT_ID, event),
-                status: super::log::Status::Pending,
-            }),
-            Enqueued::Unknown => Err(Error::not_found("log_not_found", "there is no such log")),
-            Enqueued::Pending => Err(Error::conflict("delivery_pending", "this event is on its way to that webhook")),
-            Enqueued::NoEndpoint => Err(Error::conflict("webhook_deleted", "the webhook of this log is deleted")),
-        }
-    }
 }
 
 impl From<store::Row> for Webhook {
