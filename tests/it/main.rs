@@ -9,6 +9,7 @@ mod bodies;
 mod cancelled;
 mod chain;
 mod chain_faults;
+mod chain_refusals;
 mod chain_start;
 mod configuration;
 mod crash;
