@@ -10,6 +10,7 @@ mod id;
 mod master_key;
 mod mode;
 mod phone;
+mod rehearsal;
 mod token;
 
 pub use address::{ChecksumAddress, InvalidAddress};
@@ -22,4 +23,5 @@ pub use id::{InvalidId, PublicId, TenantId};
 pub use master_key::MasterKey;
 pub use mode::Mode;
 pub use phone::{InvalidPhone, Phone};
+pub use rehearsal::Rehearsal;
 pub use token::{InvalidToken, Token, Tokens};
