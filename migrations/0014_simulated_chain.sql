@@ -6,6 +6,9 @@ alter table chain_op
     -- The block in which the operation was seen and which is not final yet; none after a reorg dropped it.
     add column mined_block bigint,
     add constraint chain_op_mode_known check (mode in ('live', 'test')),
+    -- Live and test keys may name their payments alike.
+    drop constraint chain_op_reference_unique,
+    add constraint chain_op_reference_unique unique (tenant_id, mode, kind, reference),
     add constraint chain_op_rehearsed check (mode = 'test' or rehearsed_failure is null);
 drop index chain_op_unassigned, chain_op_unassigned_wallet, chain_op_unfinished;
 create index chain_op_unassigned on chain_op (account, id)

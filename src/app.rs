@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Auth, Jwt, OperatorAccess};
-use crate::chain::Chain;
+use crate::chain::{self, Chain};
 use crate::config::{Config, Role};
 use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock};
@@ -74,9 +74,14 @@ impl Server {
                 let stop = workers_stop.clone();
                 workers.spawn(async move { engine.run(stop).await.context("the chain engine cannot work") });
             }
+            let (chain, stop) = (self.app.chain.clone(), workers_stop.clone());
+            workers.spawn(async move {
+                chain::simulate(chain, stop).await;
+                Ok(())
+            });
             let (app, stop) = (self.app.clone(), workers_stop.clone());
             workers.spawn(async move {
-                funding::worker::run(app, stop).await;
+                chain::follow(app.chain.clone(), funding::Settlement(app), stop).await;
                 Ok(())
             });
             let (webhooks, stop) = (webhook_endpoints::deliveries(&self.app)?, workers_stop.clone());

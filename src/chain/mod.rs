@@ -18,10 +18,12 @@ mod deployment;
 mod engine;
 pub mod entry_point;
 mod fees;
+mod follow;
 mod gather;
 mod lane;
 mod operation;
 mod outcome;
+mod outgoing;
 mod payer;
 mod review;
 mod rpc;
@@ -29,6 +31,7 @@ mod rpc_error;
 mod scan;
 mod settings;
 mod settle;
+mod simulated;
 pub mod status;
 mod store;
 mod transaction;
@@ -37,16 +40,19 @@ pub mod wallet;
 use std::sync::Arc;
 
 use alloy::primitives::Address;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 pub use engine::{Engine, EngineError};
 pub use fees::FeePolicy;
+pub use follow::{Follower, follow};
 pub use operation::{NewOperation, News, OperationState, enqueue, news, take_note};
+pub use outgoing::{Held, spendable};
 pub use payer::{Payer, SmartWallet};
 pub use review::{Disputed, Resolution, disputed, resolve};
 pub use rpc::{Head, Rpc};
 pub use rpc_error::{Refusal, RpcError};
 pub use settings::{ChainSettings, SharedSigner};
+pub use simulated::{rehearsed_failure, simulate, simulated_balance};
 
 use crate::db::{self, Db};
 use crate::foundation::Amount;
@@ -60,14 +66,14 @@ struct Inner {
     db: Db,
     rpc: Rpc,
     settings: ChainSettings,
-    news: Notify,
+    news: watch::Sender<()>,
 }
 
 impl Chain {
     /// A handle; nothing is asked of the chain yet.
     pub fn new(db: Db, settings: ChainSettings) -> Self {
         let rpc = Rpc::new(&settings.rpc_urls, settings.rpc_time_limit);
-        Self(Arc::new(Inner { db, rpc, settings, news: Notify::new() }))
+        Self(Arc::new(Inner { db, rpc, settings, news: watch::Sender::default() }))
     }
 
     /// One engine for each configured lane, whose rows it makes sure of.
@@ -99,13 +105,13 @@ impl Chain {
             .ok_or_else(|| RpcError::Unavailable("a balance beyond all bounds".into()))
     }
 
-    /// Returns when an engine of this process has ended operations; features need not rely on it.
-    pub async fn news_arrived(&self) {
-        self.0.news.notified().await;
+    /// Changes whenever operations have moved in this process; features need not rely on it.
+    fn arrivals(&self) -> watch::Receiver<()> {
+        self.0.news.subscribe()
     }
 
     fn announce(&self) {
-        self.0.news.notify_one();
+        self.0.news.send_replace(());
     }
 
     /// Whether the treasury carries the code that its user operations need (EIP-7702).

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::payer::Payer;
 use crate::db::{self, Db, TenantTx};
-use crate::foundation::{Amount, TenantId};
+use crate::foundation::{Amount, Mode, TenantId};
 
 /// The channel on which a new operation wakes the engine.
 pub(super) const NEW_OPERATION: &str = "diolkos_chain_op";
@@ -16,6 +16,8 @@ pub(super) const NEW_OPERATION: &str = "diolkos_chain_op";
 pub struct NewOperation {
     /// For whom.
     pub tenant: TenantId,
+    /// On the chain, or on the simulated one of test keys.
+    pub mode: Mode,
     /// Its id, a UUIDv7: operations go out in this order.
     pub id: Uuid,
     /// Which feature asks, and is told of the outcome.
@@ -30,6 +32,8 @@ pub struct NewOperation {
     pub recipient: Address,
     /// How much, in base units.
     pub amount: Amount,
+    /// Why one of a test key is to fail; `None`: it succeeds.
+    pub rehearsed_failure: Option<&'static str>,
 }
 
 /// Stores operations with the work that causes them and wakes the engine when that is committed.
@@ -38,9 +42,10 @@ pub struct NewOperation {
 pub async fn enqueue(tx: &mut TenantTx, operations: &[NewOperation]) -> db::Result<()> {
     let column = |f: fn(&NewOperation) -> Vec<u8>| operations.iter().map(f).collect::<Vec<_>>();
     sqlx::query!(
-        "insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount, owner, salt)
+        "insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount, owner, salt, mode,
+             rehearsed_failure)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[],
-                              $8::numeric[], $9::bytea[], $10::bytea[])",
+                              $8::numeric[], $9::bytea[], $10::bytea[], $11::text[], $12::text[])",
         &operations.iter().map(|op| op.tenant.0).collect::<Vec<_>>(),
         &operations.iter().map(|op| op.id).collect::<Vec<_>>(),
         &operations.iter().map(|op| op.kind.to_owned()).collect::<Vec<_>>(),
@@ -53,6 +58,8 @@ pub async fn enqueue(tx: &mut TenantTx, operations: &[NewOperation]) -> db::Resu
             as &[Option<Vec<u8>>],
         &operations.iter().map(|op| op.payer.wallet().map(|w| w.salt.to_vec())).collect::<Vec<_>>()
             as &[Option<Vec<u8>>],
+        &operations.iter().map(|op| op.mode.as_str()).collect::<Vec<_>>() as &[&str],
+        &operations.iter().map(|op| op.rehearsed_failure).collect::<Vec<_>>() as &[Option<&str>],
     )
     .execute(&mut **tx)
     .await?;
@@ -101,6 +108,8 @@ pub struct News {
     pub tenant: TenantId,
     /// Which operation.
     pub operation: Uuid,
+    /// On which chain.
+    pub mode: Mode,
     /// Where it stands.
     pub state: OperationState,
     /// The transaction that carried it.
@@ -119,7 +128,7 @@ pub struct News {
 pub async fn news(db: &Db, kind: &str, limit: i64) -> db::Result<Vec<News>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
-        "select tenant_id, id, state, tx_hash, block_number, failure, submitted_at, ended_at
+        "select tenant_id, id, mode, state, tx_hash, block_number, failure, submitted_at, ended_at
          from chain_op where kind = $1 and state <> noted_state order by id limit $2",
         kind,
         limit,
@@ -130,6 +139,7 @@ pub async fn news(db: &Db, kind: &str, limit: i64) -> db::Result<Vec<News>> {
         Some(News {
             tenant: TenantId(row.tenant_id),
             operation: row.id,
+            mode: Mode::from_word(&row.mode)?,
             state: OperationState::from_word(&row.state)?,
             tx_hash: row.tx_hash.as_deref().and_then(|hash| B256::try_from(hash).ok()),
             block_number: row.block_number.and_then(|number| number.try_into().ok()),

@@ -73,7 +73,7 @@ pub async fn backlog(chain: &Chain) -> db::Result<Backlog> {
                   count(*) filter (where state = 'submitted') as "submitted!",
                   count(*) filter (where state = 'review') as "review!",
                   min(created_at) filter (where state in ('waiting', 'submitted')) as oldest
-           from chain_op where state in ('waiting', 'submitted', 'review')"#
+           from chain_op where state in ('waiting', 'submitted', 'review') and mode = 'live'"#
     )
     .fetch_one(&mut *tx)
     .await?;

@@ -19,6 +19,11 @@ pub enum AccountKind {
     Treasury,
     /// What has been paid out to customers' wallets. Its debits are not limited.
     Customers,
+    /// What customers' wallets have sent back for local money that they have not got yet. Its debits, reserved ones
+    /// included, never exceed its posted credits.
+    Payouts,
+    /// What is the house's own, because it has paid local money for it. Its debits are not limited.
+    House,
 }
 
 /// The word in the database names no kind of account.
@@ -27,8 +32,13 @@ pub enum AccountKind {
 pub struct UnknownAccountKind;
 
 impl AccountKind {
+    /// Whether debits are limited to posted credits; the database's `ledger_account_no_overdraft` says the same.
+    pub const fn is_limited(self) -> bool {
+        matches!(self, Self::Treasury | Self::Payouts)
+    }
+
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Funding, Self::Treasury, Self::Customers];
+    pub const ALL: [Self; 5] = [Self::Funding, Self::Treasury, Self::Customers, Self::Payouts, Self::House];
 
     /// The word in the database.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +46,8 @@ impl AccountKind {
             Self::Funding => "funding",
             Self::Treasury => "treasury",
             Self::Customers => "customers",
+            Self::Payouts => "payouts",
+            Self::House => "house",
         }
     }
 }

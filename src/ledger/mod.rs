@@ -1,9 +1,13 @@
 //! The ledger: double entry for every tenant's money.
 //!
 //! ```text
-//!              top-up                    deposit
-//!   funding ───────────▶ treasury ─────────────────▶ customers
-//!   (outside money)      (what the tenant may spend)  (what has left for customers' wallets)
+//!   funding ──top-up──▶ treasury ──deposit──▶ customers ──withdrawal──▶ payouts ──payout──▶ house
+//!                                                 ▲                        │
+//!                                                 └─────────refund─────────┘
+//!
+//!   funding    outside money              payouts    wallets sent it back, local money is owed for it
+//!   treasury   the tenant may spend it    house      local money was paid for it
+//!   customers  it is in wallets
 //! ```
 //!
 //! A transfer moves an amount of one token from the account it debits to the account it credits. A *pending* transfer

@@ -81,7 +81,7 @@ async fn enter(tx: &mut TenantTx, postings: &[Posting], posted: bool) -> Result<
         r#"with item as (
             select i.tenant_id, i.id, i.token, i.amount, i.reason, i.reference, i.ord,
                 debit.id as debit, credit.id as credit,
-                case when debit.kind = 'treasury'
+                case when debit.kind in ('treasury', 'payouts')
                     then debit.posted_credits - debit.posted_debits - debit.pending_debits end as available
             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::text[], $8::text[])
                 with ordinality as i (tenant_id, id, debit_kind, credit_kind, token, amount, reason, reference, ord)

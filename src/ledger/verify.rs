@@ -37,10 +37,12 @@ pub enum Discrepancy {
         /// All credits, reserved and posted.
         credits: Amount,
     },
-    /// A treasury has given or reserved more than it received.
+    /// An account has given or reserved more than it received.
     Overdraft {
-        /// Whose treasury.
+        /// Whose account.
         tenant: TenantId,
+        /// Which one.
+        kind: AccountKind,
         /// The token's symbol.
         token: String,
     },
@@ -58,7 +60,7 @@ impl fmt::Display for Discrepancy {
             Self::Token { tenant, token, debits, credits } => {
                 write!(f, "tenant {tenant}: {token} has debits of {debits} and credits of {credits}")
             }
-            Self::Overdraft { tenant, token } => write!(f, "tenant {tenant}: the treasury of {token} is overdrawn"),
+            Self::Overdraft { tenant, kind, token } => write!(f, "tenant {tenant}: the {kind} of {token} is overdrawn"),
         }
     }
 }
@@ -128,8 +130,8 @@ pub async fn verify(tx: &mut TenantTx) -> Result<Vec<Discrepancy>> {
             }
             _ => tokens.push((tenant, row.token.clone(), debits, credits)),
         }
-        if kind == AccountKind::Treasury && debits > recorded.posted_credits {
-            found.push(Discrepancy::Overdraft { tenant, token: row.token.clone() });
+        if kind.is_limited() && debits > recorded.posted_credits {
+            found.push(Discrepancy::Overdraft { tenant, kind, token: row.token.clone() });
         }
         if recorded != rebuilt {
             found.push(Discrepancy::Account { tenant, id: row.id, kind, token: row.token, recorded, rebuilt });

@@ -22,7 +22,7 @@ pub async fn claim(
 ) -> db::Result<usize> {
     let rows = sqlx::query!(
         "select tenant_id, id, account, owner, salt from chain_op
-         where (account = $1 or owner = any($2)) and state = 'waiting' and user_op_id is null
+         where (account = $1 or owner = any($2)) and state = 'waiting' and user_op_id is null and mode = 'live'
          order by id limit $3 for update skip locked",
         treasury.as_slice(),
         &owners.iter().map(|owner| owner.to_vec()).collect::<Vec<_>>(),
@@ -91,7 +91,7 @@ pub async fn split(tx: &mut EngineTx, old: Uuid, head: u64, leave: bool) -> db::
         "with member as (
              select tenant_id, id, ntile(2) over (order by position) as half from chain_op where user_op_id = $1
          )
-         update chain_op op set user_op_id = $2 from member
+         update chain_op op set user_op_id = $2, mined_block = null from member
          where op.tenant_id = member.tenant_id and op.id = member.id and member.half = 2",
         old,
         half,
@@ -101,7 +101,9 @@ pub async fn split(tx: &mut EngineTx, old: Uuid, head: u64, leave: bool) -> db::
     create(tx, half, account, wallet, head).await?;
     if leave {
         let rest = Uuid::now_v7();
-        sqlx::query!("update chain_op set user_op_id = $2 where user_op_id = $1", old, rest).execute(&mut **tx).await?;
+        sqlx::query!("update chain_op set user_op_id = $2, mined_block = null where user_op_id = $1", old, rest)
+            .execute(&mut **tx)
+            .await?;
         create(tx, rest, account, wallet, head).await?;
     }
     Ok(())

@@ -219,9 +219,13 @@ pub async fn hold(db: &Db, user_op: Uuid, wait: Duration, why: &str) -> db::Resu
 pub async fn mark_mined(db: &Db, user_op: Uuid, tx_hash: B256, block: (u64, B256), success: bool) -> db::Result<()> {
     let mut tx = db.engine().await?;
     sqlx::query!(
-        "update user_op set state = 'mined', tx_hash = $2, block_number = $3, block_hash = $4, success = $5,
-                mined_at = now(), held_until = null
-         where id = $1 and state <> 'ended'",
+        "with mined as (
+             update user_op set state = 'mined', tx_hash = $2, block_number = $3, block_hash = $4, success = $5,
+                    mined_at = now(), held_until = null
+             where id = $1 and state <> 'ended'
+             returning id
+         )
+         update chain_op set mined_block = $3 from mined where user_op_id = mined.id",
         user_op,
         tx_hash.as_slice(),
         big(block.0),
@@ -255,9 +259,13 @@ pub async fn mined(db: &Db) -> db::Result<Vec<MinedUserOp>> {
 pub async fn reopen(db: &Db, user_ops: &[Uuid]) -> db::Result<()> {
     let mut tx = db.engine().await?;
     sqlx::query!(
-        "update user_op set state = 'open', tx_hash = null, block_number = null, block_hash = null, success = null,
-                mined_at = null
-         where id = any($1) and state = 'mined'",
+        "with dropped as (
+             update user_op set state = 'open', tx_hash = null, block_number = null, block_hash = null, success = null,
+                    mined_at = null
+             where id = any($1) and state = 'mined'
+             returning id
+         )
+         update chain_op set mined_block = null from dropped where user_op_id = dropped.id",
         user_ops
     )
     .execute(&mut *tx)

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{DepositId, events, reconciliation, store};
 use crate::chain::{self, NewOperation, Payer};
 use crate::db::TenantTx;
-use crate::foundation::{Amount, Mode, TenantId, Token};
+use crate::foundation::{Amount, Mode, Rehearsal, TenantId, Token};
 use crate::http::{Error, Result};
 use crate::ledger::{self, AccountKind, Outcome, Posting};
 use crate::webhooks;
@@ -33,12 +33,10 @@ pub enum Status {
     Settled,
     /// Nothing moved; the money is available again.
     Failed,
-    /// A test key's deposit: nothing was to move.
-    SandboxSimulated,
 }
 
 impl Status {
-    const ALL: [Self; 5] = [Self::Queued, Self::Submitted, Self::Settled, Self::Failed, Self::SandboxSimulated];
+    const ALL: [Self; 4] = [Self::Queued, Self::Submitted, Self::Settled, Self::Failed];
 
     /// The word on the wire and in the database.
     pub const fn as_str(self) -> &'static str {
@@ -47,21 +45,12 @@ impl Status {
             Self::Submitted => "SUBMITTED",
             Self::Settled => "SETTLED",
             Self::Failed => "FAILED",
-            Self::SandboxSimulated => "SANDBOX_SIMULATED",
         }
     }
 
     /// The status of a word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
-    }
-
-    /// The status with which a deposit of a mode begins.
-    pub const fn first(mode: Mode) -> Self {
-        match mode {
-            Mode::Live => Self::Queued,
-            Mode::Test => Self::SandboxSimulated,
-        }
     }
 }
 
@@ -116,8 +105,7 @@ impl Deposits {
             .filter_map(|(deposit, outcome)| (*outcome == Outcome::Accepted).then_some(deposit))
             .collect();
         if !accepted.is_empty() {
-            let operations: Vec<NewOperation> = accepted.iter().map(|deposit| operation(treasury, deposit)).collect();
-            chain::enqueue(tx, &operations).await?;
+            enqueue(tx, treasury, &accepted).await?;
             store::insert(tx, &accepted).await?;
             webhooks::emit(tx, &events::accepted(accepted)).await?;
         }
@@ -131,25 +119,23 @@ impl Deposits {
         wanted.iter().zip(outcomes).map(decide).collect()
     }
 
-    /// Stores any number of test keys' deposits of the transaction's tenants, who are told; nothing else happens.
-    pub async fn simulate(tx: &mut TenantTx, wanted: &[NewDeposit]) -> Result<Vec<Decision>> {
+    /// Stores any number of test keys' deposits of the transaction's tenants with their operations on the simulated
+    /// chain and their events. No balance covers them, unless an amount asks for the refusal.
+    pub async fn simulate(tx: &mut TenantTx, treasury: Address, wanted: &[NewDeposit]) -> Result<Vec<Decision>> {
         // In one order whoever stores, because each waits for the others' equal names.
-        let mut in_order: Vec<&NewDeposit> = wanted.iter().collect();
+        let mut in_order: Vec<&NewDeposit> = wanted.iter().filter(|deposit| !is_short(deposit)).collect();
         in_order.sort_by_key(|deposit| (deposit.tenant, deposit.deposit_id.as_str()));
         let stored = store::insert_unless_known(tx, &in_order).await?;
-        let (accepted, repeated): (Vec<&NewDeposit>, Vec<_>) = wanted.iter().partition(|d| stored.contains(&d.id));
+        let (accepted, repeated): (Vec<&NewDeposit>, Vec<_>) = in_order.iter().partition(|d| stored.contains(&d.id));
+        enqueue(tx, treasury, &accepted).await?;
         webhooks::emit(tx, &events::accepted(accepted)).await?;
         let statuses = statuses(tx, repeated.into_iter()).await?;
         let decide = |deposit: &NewDeposit| match stored.contains(&deposit.id) {
             true => Ok(Decision::Accepted),
+            false if is_short(deposit) => Ok(Decision::Insufficient),
             false => duplicate(&statuses, deposit),
         };
         wanted.iter().map(decide).collect()
-    }
-
-    /// The sum of a customer's simulated deposits of a token, in base units.
-    pub async fn simulated_total(tx: &mut TenantTx, customer: Uuid, token: &str) -> Result<Amount> {
-        Ok(store::simulated_total(tx, customer, token).await?)
     }
 
     /// Where the deposits of the transaction's tenants and the ledger's transfers contradict each other, in words.
@@ -171,9 +157,19 @@ fn reservation(deposit: &NewDeposit) -> Posting {
     }
 }
 
+async fn enqueue(tx: &mut TenantTx, treasury: Address, accepted: &[&NewDeposit]) -> Result<()> {
+    let operations: Vec<NewOperation> = accepted.iter().map(|deposit| operation(treasury, deposit)).collect();
+    Ok(chain::enqueue(tx, &operations).await?)
+}
+
+fn is_short(deposit: &NewDeposit) -> bool {
+    Rehearsal::of(&deposit.token, deposit.amount) == Some(Rehearsal::Insufficient)
+}
+
 fn operation(treasury: Address, deposit: &NewDeposit) -> NewOperation {
     NewOperation {
         tenant: deposit.tenant,
+        mode: deposit.mode,
         id: deposit.id,
         kind: KIND,
         reference: deposit.deposit_id.to_string(),
@@ -181,6 +177,7 @@ fn operation(treasury: Address, deposit: &NewDeposit) -> NewOperation {
         token: deposit.token.contract,
         recipient: deposit.wallet,
         amount: deposit.amount,
+        rehearsed_failure: chain::rehearsed_failure(deposit.mode, &deposit.token, deposit.amount),
     }
 }
 

@@ -9,40 +9,34 @@ use super::store::Moved;
 use crate::foundation::{Mode, TenantId, Tokens};
 use crate::webhooks::{EventType, NewEvent, Resource};
 
-/// That deposits were accepted. One of a test key moves nothing: what a live one goes through is told at once.
+/// That deposits were accepted.
 pub fn accepted<'a>(deposits: impl IntoIterator<Item = &'a NewDeposit>) -> Vec<NewEvent> {
-    deposits.into_iter().flat_map(tell_accepted).collect()
+    deposits.into_iter().map(tell_accepted).collect()
 }
 
-fn tell_accepted(deposit: &NewDeposit) -> impl Iterator<Item = NewEvent> {
-    let steps: &[Status] = match deposit.mode {
-        Mode::Live => &[Status::Queued],
-        Mode::Test => &[Status::Queued, Status::Submitted, Status::Settled],
-    };
-    steps.iter().filter_map(|status| {
-        Some(NewEvent {
-            tenant: deposit.tenant,
-            event: event(*status)?,
-            resource: Resource::new(KIND, deposit.id),
-            mode: deposit.mode,
-            at: deposit.created_at,
-            data: json!({
-                "deposit_id": deposit.deposit_id.as_str(),
-                "status": status,
-                "target_token": &*deposit.token.symbol,
-                "stablecoin_amount": deposit.token.format(deposit.amount),
-                "local_fiat_amount": deposit.local_fiat_amount.to_string(),
-                "wallet_address": deposit.wallet.to_checksum(None),
-                "tx_hash": null,
-                "block_number": null,
-                "failure_reason": null,
-                "created_at": deposit.created_at,
-            }),
-        })
-    })
+fn tell_accepted(deposit: &NewDeposit) -> NewEvent {
+    NewEvent {
+        tenant: deposit.tenant,
+        event: event(Status::Queued),
+        resource: Resource::new(KIND, deposit.id),
+        mode: deposit.mode,
+        at: deposit.created_at,
+        data: json!({
+            "deposit_id": deposit.deposit_id.as_str(),
+            "status": Status::Queued,
+            "target_token": &*deposit.token.symbol,
+            "stablecoin_amount": deposit.token.format(deposit.amount),
+            "local_fiat_amount": deposit.local_fiat_amount.to_string(),
+            "wallet_address": deposit.wallet.to_checksum(None),
+            "tx_hash": null,
+            "block_number": null,
+            "failure_reason": null,
+            "created_at": deposit.created_at,
+        }),
+    }
 }
 
-/// That live deposits moved on: each step that was not told before, also one that nobody noticed while it lasted.
+/// That deposits moved on: each step that was not told before, also one that nobody noticed while it lasted.
 pub fn moved(deposits: &[Moved], tokens: &Tokens) -> Vec<NewEvent> {
     let tell = |deposit| new_steps(deposit).filter_map(move |(status, at)| tell_step(deposit, status, at, tokens));
     deposits.iter().flat_map(tell).collect()
@@ -60,9 +54,9 @@ fn tell_step(deposit: &Moved, status: Status, at: DateTime<Utc>, tokens: &Tokens
     let tx_hash = deposit.tx_hash.as_deref().and_then(|hash| B256::try_from(hash).ok());
     Some(NewEvent {
         tenant: TenantId(deposit.tenant_id),
-        event: event(status)?,
+        event: event(status),
         resource: Resource::new(KIND, deposit.id),
-        mode: Mode::Live,
+        mode: Mode::from_word(&deposit.mode)?,
         at,
         data: json!({
             "deposit_id": deposit.deposit_id,
@@ -80,12 +74,11 @@ fn tell_step(deposit: &Moved, status: Status, at: DateTime<Utc>, tokens: &Tokens
     })
 }
 
-fn event(status: Status) -> Option<EventType> {
+const fn event(status: Status) -> EventType {
     match status {
-        Status::Queued => Some(EventType::DepositQueued),
-        Status::Submitted => Some(EventType::DepositSubmitted),
-        Status::Settled => Some(EventType::DepositSettled),
-        Status::Failed => Some(EventType::DepositFailed),
-        Status::SandboxSimulated => None,
+        Status::Queued => EventType::DepositQueued,
+        Status::Submitted => EventType::DepositSubmitted,
+        Status::Settled => EventType::DepositSettled,
+        Status::Failed => EventType::DepositFailed,
     }
 }

@@ -127,11 +127,7 @@ pub async fn show(
 
 fn history(row: &Row) -> Result<Vec<DepositStep>> {
     let status = store::read_status(&row.status)?;
-    let first = match status {
-        Status::SandboxSimulated => Status::SandboxSimulated,
-        Status::Queued | Status::Submitted | Status::Settled | Status::Failed => Status::Queued,
-    };
-    let mut history = vec![DepositStep { status: first, at: row.created_at }];
+    let mut history = vec![DepositStep { status: Status::Queued, at: row.created_at }];
     history.extend(row.submitted_at.map(|at| DepositStep { status: Status::Submitted, at }));
     history.extend(row.ended_at.map(|at| DepositStep { status, at }));
     Ok(history)

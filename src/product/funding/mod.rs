@@ -3,8 +3,9 @@
 //! ```text
 //! QUEUED ──▶ SUBMITTED ──▶ SETTLED    the reservation is posted
 //!    └───────────┴───────▶ FAILED     the reservation is voided: the money is available again
-//! SANDBOX_SIMULATED                   of a test key: neither ledger nor chain is touched
 //! ```
+//!
+//! A test key's goes through the same states on the simulated chain, and touches no ledger.
 //!
 //! A deposit, the ledger's transfer that reserves its money and the chain operation that moves it are committed
 //! together and share one id. What became of the operation comes back through [`worker`].
@@ -17,7 +18,7 @@ mod reconciliation;
 mod request;
 mod routes;
 mod store;
-pub mod worker;
+mod worker;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -26,6 +27,7 @@ use super::App;
 
 pub use deposit::{Decision, Deposits, NewDeposit, Status};
 pub use deposit_id::{DepositId, InvalidDepositId};
+pub use worker::Settlement;
 
 /// The routes of funding.
 pub fn router() -> OpenApiRouter<App> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::deposit::{Decision, Deposits, NewDeposit, Status};
+use super::deposit::{Decision, Deposits, NewDeposit};
 use super::request::Fund;
 use crate::auth::Tenant;
 use crate::foundation::Mode;
@@ -17,12 +17,22 @@ use crate::http::{Error, Posted, Result};
 use crate::product::App;
 use crate::product::users::Directory;
 
+/// Where a request of a mode begins, as its first answer says.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = DepositAcceptedAs)]
+enum AcceptedAs {
+    /// Its money is reserved and it waits for its turn.
+    Queued,
+    /// Of a test key: it goes through the same states, and nothing moves.
+    SandboxSimulated,
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct AcceptedDeposit {
     #[schema(example = "dep_001_20240601")]
     deposit_id: String,
-    /// `QUEUED`; of a test key `SANDBOX_SIMULATED`.
-    status: Status,
+    status: AcceptedAs,
     #[schema(example = "Deposit queued for on-chain settlement")]
     message: &'static str,
     created_at: DateTime<Utc>,
@@ -63,20 +73,17 @@ pub async fn fund(caller: Tenant, State(app): State<App>, posted: Posted<Fund>) 
     let wanted = std::slice::from_ref(&deposit);
     let decisions = match caller.mode {
         Mode::Live => Deposits::request(&mut tx, app.chain.treasury(), wanted).await?,
-        Mode::Test => Deposits::simulate(&mut tx, wanted).await?,
+        Mode::Test => Deposits::simulate(&mut tx, app.chain.treasury(), wanted).await?,
     };
     for decision in decisions {
         refuse(&deposit, &decision)?;
     }
-    let answer = AcceptedDeposit {
-        deposit_id: deposit.deposit_id.to_string(),
-        status: Status::first(deposit.mode),
-        message: match deposit.mode {
-            Mode::Live => "Deposit queued for on-chain settlement",
-            Mode::Test => "Deposit simulated: a test key moves nothing",
-        },
-        created_at: deposit.created_at,
+    let (status, message) = match deposit.mode {
+        Mode::Live => (AcceptedAs::Queued, "Deposit queued for on-chain settlement"),
+        Mode::Test => (AcceptedAs::SandboxSimulated, "Deposit simulated: a test key moves nothing"),
     };
+    let answer =
+        AcceptedDeposit { deposit_id: deposit.deposit_id.to_string(), status, message, created_at: deposit.created_at };
     posted.once.commit(tx, StatusCode::ACCEPTED, &answer).await
 }
 

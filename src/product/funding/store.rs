@@ -32,11 +32,11 @@ pub async fn insert_unless_known(tx: &mut TenantTx, deposits: &[&NewDeposit]) ->
         "insert into deposit (tenant_id, mode, deposit_id, id, customer_id, wallet, token, amount, local_fiat_amount,
             status, transfer_id, chain_op_id, created_at)
         select tenant_id, mode, deposit_id, id, customer_id, wallet, token, amount, local_fiat_amount,
-            status, transfer_id, transfer_id, created_at
+            'QUEUED', transfer_id, id, created_at
         from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::bytea[], $7::text[], $8::numeric[],
-                $9::numeric[], $10::text[], $11::uuid[], $12::timestamptz[])
+                $9::numeric[], $10::uuid[], $11::timestamptz[])
             with ordinality as d (tenant_id, mode, deposit_id, id, customer_id, wallet, token, amount,
-                local_fiat_amount, status, transfer_id, created_at, ord)
+                local_fiat_amount, transfer_id, created_at, ord)
         order by ord
         on conflict on constraint deposit_pkey do nothing
         returning id",
@@ -49,7 +49,6 @@ pub async fn insert_unless_known(tx: &mut TenantTx, deposits: &[&NewDeposit]) ->
         &deposits.iter().map(|d| &*d.token.symbol).collect::<Vec<_>>() as &[&str],
         &deposits.iter().map(|d| d.amount).collect::<Vec<_>>() as &[Amount],
         &deposits.iter().map(|d| d.local_fiat_amount).collect::<Vec<_>>() as &[Decimal],
-        &deposits.iter().map(|d| Status::first(d.mode).as_str()).collect::<Vec<_>>() as &[&str],
         &transfers as &[Option<Uuid>],
         &deposits.iter().map(|d| d.created_at).collect::<Vec<_>>(),
     )
@@ -71,17 +70,6 @@ pub async fn statuses(tx: &mut TenantTx, deposits: &[&NewDeposit]) -> db::Result
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter().map(|row| Ok(((TenantId(row.tenant_id), row.deposit_id), read_status(&row.status)?))).collect()
-}
-
-pub async fn simulated_total(tx: &mut TenantTx, customer: Uuid, token: &str) -> db::Result<Amount> {
-    let total = sqlx::query_scalar!(
-        r#"select coalesce(sum(amount), 0) as "total!: Amount" from deposit
-        where tenant_id = $1 and customer_id = $2 and token = $3 and status = 'SANDBOX_SIMULATED'"#,
-        tx.tenant().0,
-        customer,
-        token,
-    );
-    total.fetch_one(&mut **tx).await
 }
 
 pub fn read_status(word: &str) -> db::Result<Status> {

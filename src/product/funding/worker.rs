@@ -1,93 +1,43 @@
 //! Bringing deposits to where their chain operations stand.
-//!
-//! Level-triggered: the worker asks which operations stand elsewhere than was noted, whatever happened in between, so
-//! that nothing is lost when it dies or when nobody tells it. Any number of replicas may run it: what one has locked the
-//! others leave out.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::deposit::{KIND, Status};
 use super::{events, store};
-use crate::chain::{self, News, OperationState};
-use crate::foundation::{FailPoint, TenantId};
+use crate::chain::{self, Follower, News, OperationState};
+use crate::foundation::{FailPoint, Mode, TenantId};
 use crate::ledger::{self, End, Ended};
 use crate::product::App;
 use crate::webhooks;
 
-/// Operations handled in one transaction at most.
-const BATCH: i64 = 500;
-
-/// How often the worker looks when nobody wakes it.
-const POLL: Duration = Duration::from_millis(500);
-
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
+/// Why deposits could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+pub enum Error {
+    /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
+    /// The ledger knows another end of the reservation.
     #[error("the reservation of deposit {0} does not end as its operation did: {1:?}")]
     Reservation(Uuid, Ended),
+    /// Somebody asked for operations in the name of deposits.
     #[error("{0} operations belong to no deposit that waits for them")]
     NoDeposit(usize),
 }
 
-/// Runs until told to stop.
-pub async fn run(app: App, shutdown: CancellationToken) {
-    let mut failures = 0_u32;
-    loop {
-        let pause = match round(&app).await {
-            Ok(true) => Duration::ZERO,
-            Ok(false) => {
-                failures = 0;
-                POLL
-            }
-            Err(error) => {
-                failures = failures.saturating_add(1);
-                tracing::warn!(%error, failures, "bringing deposits up to date failed");
-                metrics::counter!("diolkos_deposit_worker_failures_total").increment(1);
-                (POLL * 2_u32.pow(failures.min(6))).min(LONGEST_PAUSE)
-            }
-        };
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            () = tokio::time::sleep(pause) => {}
-            () = app.chain.news_arrived() => {}
-        }
-    }
-}
+/// Brings deposits to where their operations stand.
+pub struct Settlement(pub App);
 
-/// Handles one batch of news; `true` when there may be more.
-async fn round(app: &App) -> Result<bool, Error> {
-    let news = chain::news(&app.db, KIND, BATCH).await?;
-    if news.is_empty() {
-        return Ok(false);
-    }
-    let full = news.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
-    match settle(app, &news).await {
-        Ok(won) => Ok(full && won > 0),
-        Err(error) if news.len() > 1 => {
-            tracing::warn!(%error, news = news.len(), "a batch of deposits failed; each is tried alone");
-            let (mut won, mut last) = (0, None);
-            for item in &news {
-                match settle(app, std::slice::from_ref(item)).await {
-                    Ok(count) => won += count,
-                    Err(error) => {
-                        tracing::error!(deposit = %item.operation, tenant = %item.tenant, %error, "a deposit is stuck");
-                        last = Some(error);
-                    }
-                }
-            }
-            // One that is stuck does not slow the others down.
-            last.filter(|_| won == 0).map_or(Ok(full && won > 0), Err)
-        }
-        Err(error) => Err(error),
+impl Follower for Settlement {
+    const KIND: &'static str = KIND;
+    type Error = Error;
+
+    async fn settle(&self, news: &[News]) -> Result<usize, Error> {
+        settle(&self.0, news).await
     }
 }
 
@@ -102,7 +52,7 @@ async fn settle(app: &App, news: &[News]) -> Result<usize, Error> {
     }
     // A deposit, its transfer and its operation share one id.
     let ends: Vec<(TenantId, Uuid, End)> =
-        won.iter().filter_map(|item| end(item.state).map(|end| (item.tenant, item.operation, end))).collect();
+        won.iter().filter_map(|item| end(item).map(|end| (item.tenant, item.operation, end))).collect();
     for (ended, (_, id, _)) in ledger::end(&mut tx, &ends).await?.into_iter().zip(&ends) {
         match ended {
             Ended::Now | Ended::Already => {}
@@ -122,11 +72,12 @@ async fn settle(app: &App, news: &[News]) -> Result<usize, Error> {
     Ok(won.len())
 }
 
-fn end(state: OperationState) -> Option<End> {
-    match state {
-        OperationState::Succeeded => Some(End::Post),
-        OperationState::Failed => Some(End::Void),
-        OperationState::Submitted | OperationState::Review => None,
+/// How the reservation ends; a test key's deposit has none.
+fn end(news: &News) -> Option<End> {
+    match (news.mode, news.state) {
+        (Mode::Live, OperationState::Succeeded) => Some(End::Post),
+        (Mode::Live, OperationState::Failed) => Some(End::Void),
+        (Mode::Live, OperationState::Submitted | OperationState::Review) | (Mode::Test, _) => None,
     }
 }
 

@@ -4,21 +4,20 @@ use std::time::Duration;
 
 use super::Customer;
 use crate::auth::Tenant;
-use crate::chain::RpcError;
+use crate::chain::{self, RpcError};
 use crate::foundation::{Amount, Mode, Phone, Token};
 use crate::http::{Error, Result};
 use crate::product::App;
-use crate::product::funding::Deposits;
 use crate::product::users::Directory;
 
 /// The customer of a phone number and how much of a token the wallet holds: read from the chain, not cached; for a test
-/// key the sum of the simulated deposits.
+/// key from the simulated chain.
 pub async fn read(app: &App, caller: &Tenant, phone: &Phone, token: &Token) -> Result<(Customer, Amount)> {
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     let customer = Directory::new(app.blind_indexer.clone(), caller.mode).find(&mut tx, phone).await?;
     let customer = customer.ok_or_else(Directory::not_provisioned)?;
     let simulated = match caller.mode {
-        Mode::Test => Some(Deposits::simulated_total(&mut tx, customer.id, &token.symbol).await?),
+        Mode::Test => Some(chain::simulated_balance(&mut tx, token.contract, customer.wallet).await?),
         Mode::Live => None,
     };
     // No transaction is open while the chain is asked.
@@ -30,7 +29,8 @@ pub async fn read(app: &App, caller: &Tenant, phone: &Phone, token: &Token) -> R
     Ok((customer, amount))
 }
 
-fn unanswered(error: RpcError) -> Error {
+/// What a caller is told when the chain's node does not answer.
+pub fn unanswered(error: RpcError) -> Error {
     const MESSAGE: &str = "the chain cannot be read at the moment; try again";
     match error {
         RpcError::Unavailable(_) => {

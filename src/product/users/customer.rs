@@ -47,6 +47,10 @@ impl Directory {
         Self { indexer, mode }
     }
 
+    pub(super) const fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// The reference by which this phone number's customer of the transaction's tenant is known outside.
     pub fn blind_index(&self, tx: &TenantTx, phone: &Phone) -> BlindIndex {
         self.indexer.phone(tx.tenant(), self.mode, phone)

@@ -13,6 +13,7 @@ mod customer;
 mod phone_change;
 mod routes;
 mod salt;
+mod spending;
 mod store;
 mod update_phone;
 
@@ -22,6 +23,7 @@ use utoipa_axum::routes;
 use super::App;
 
 pub use customer::{Customer, Directory};
+pub use spending::{Holding, Spender};
 
 /// The routes of users.
 pub fn router() -> OpenApiRouter<App> {

@@ -44,6 +44,28 @@ pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Resu
     row.map(|row| customer(row.id, &row.address, row.created_at)).transpose()
 }
 
+/// The customer of a blind index with the owner and the salt of their wallet; the customer's row stays locked against
+/// others who do the same, and against changes of the number.
+pub async fn hold_wallet(
+    tx: &mut TenantTx,
+    mode: Mode,
+    index: &BlindIndex,
+) -> db::Result<Option<(Customer, Vec<u8>, Vec<u8>)>> {
+    let row = sqlx::query!(
+        "select c.id, w.address, w.owner, w.salt, w.created_at
+        from customer c
+        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
+        where c.tenant_id = $1 and c.mode = $2 and c.blind_index = $3
+        for no key update of c",
+        tx.tenant().0,
+        mode.as_str(),
+        index.as_str(),
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(|row| Ok((customer(row.id, &row.address, row.created_at)?, row.owner, row.salt))).transpose()
+}
+
 /// Stores a customer; `false` when the phone number has one, whose transaction is then over.
 pub async fn insert(tx: &mut TenantTx, new: &NewCustomer) -> db::Result<bool> {
     let inserted = sqlx::query!(

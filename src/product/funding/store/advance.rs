@@ -9,9 +9,10 @@ use crate::db::{self, TenantTx};
 use crate::foundation::Amount;
 use crate::product::funding::Status;
 
-/// A live deposit that moved, or stood there already.
+/// A deposit that moved, or stood there already.
 pub struct Moved {
     pub tenant_id: Uuid,
+    pub mode: String,
     pub id: Uuid,
     pub deposit_id: String,
     pub status: String,
@@ -46,7 +47,7 @@ pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<
         join deposit before on before.tenant_id = n.tenant_id and before.chain_op_id = n.operation
         where d.tenant_id = n.tenant_id and d.chain_op_id = n.operation
             and d.status in ('QUEUED', 'SUBMITTED', n.status)
-        returning d.tenant_id, d.id, d.deposit_id, d.status, d.token, d.amount as "amount: Amount",
+        returning d.tenant_id, d.mode, d.id, d.deposit_id, d.status, d.token, d.amount as "amount: Amount",
             d.local_fiat_amount as "local_fiat_amount: Decimal", d.wallet, d.tx_hash, d.block_number, d.failure,
             d.created_at, d.submitted_at, d.ended_at, before.submitted_at is not null as "was_submitted!",
             before.ended_at is not null as "was_ended!""#,

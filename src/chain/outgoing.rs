@@ -1,0 +1,50 @@
+//! What a wallet has promised: tokens that operations will still take from it.
+
+use alloy::primitives::Address;
+
+use super::{Chain, RpcError};
+use crate::db::{self, TenantTx};
+use crate::foundation::Amount;
+
+/// What an account held at a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Base units.
+    pub amount: Amount,
+    /// The block's number.
+    pub block: u64,
+}
+
+impl Chain {
+    /// Base units of a token that an account holds at the newest block.
+    pub async fn held(&self, token: Address, holder: Address) -> Result<Held, RpcError> {
+        let block = self.rpc().head().await?.number;
+        let balance = self.rpc().token_balance_at(token, holder, block).await?;
+        let amount = u128::try_from(balance).ok().and_then(Amount::from_base_units);
+        let amount = amount.ok_or_else(|| RpcError::Unavailable("a balance beyond all bounds".into()))?;
+        Ok(Held { amount, block })
+    }
+}
+
+/// Base units of a token that a wallet of the transaction's tenant can still promise: what it `held`, less what its
+/// operations will take that the balance of that block does not show.
+///
+/// Whoever promises more of it must keep others from doing so until the transaction ends. An operation in a block that a
+/// reorg drops counts again as soon as the engine sees that; until then the wallet may promise too much, and the
+/// EntryPoint will refuse the last of its payments: nothing is ever paid twice.
+pub async fn spendable(tx: &mut TenantTx, wallet: Address, token: Address, held: Held) -> db::Result<Amount> {
+    let tenant = tx.tenant();
+    let promised = sqlx::query_scalar!(
+        r#"select coalesce(sum(amount), 0) as "promised!: Amount" from chain_op
+           where tenant_id = $1 and account = $2 and owner is not null and token = $3 and mode = 'live'
+             and (state in ('waiting', 'submitted', 'review') and coalesce(mined_block > $4, true)
+                  or state = 'succeeded' and coalesce(block_number > $4, true))"#,
+        tenant.0,
+        wallet.as_slice(),
+        token.as_slice(),
+        i64::try_from(held.block).unwrap_or(i64::MAX),
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(held.amount.checked_sub(promised).unwrap_or(Amount::ZERO))
+}
