@@ -4,9 +4,11 @@ pub mod api_keys;
 pub mod funding;
 pub mod fx;
 pub mod ops;
+pub mod transfers;
 pub mod treasury;
 pub mod users;
 pub mod webhook_endpoints;
+pub mod withdrawals;
 
 use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
