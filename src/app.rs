@@ -20,7 +20,7 @@ use crate::http::{self, HttpSettings, openapi};
 use crate::probes;
 use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
-use crate::product::{self, App, funding, webhook_endpoints};
+use crate::product::{self, App, funding, transfers, webhook_endpoints};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::webhooks::{Destinations, SystemLookup};
 
@@ -82,6 +82,11 @@ impl Server {
             let (app, stop) = (self.app.clone(), workers_stop.clone());
             workers.spawn(async move {
                 chain::follow(app.chain.clone(), funding::Settlement(app), stop).await;
+                Ok(())
+            });
+            let (app, stop) = (self.app.clone(), workers_stop.clone());
+            workers.spawn(async move {
+                chain::follow(app.chain.clone(), transfers::Settlement(app), stop).await;
                 Ok(())
             });
             let (webhooks, stop) = (webhook_endpoints::deliveries(&self.app)?, workers_stop.clone());

@@ -3,6 +3,7 @@
 mod address;
 mod amount;
 mod blind_index;
+mod client_key;
 mod clock;
 mod envelope;
 mod failpoint;
@@ -16,6 +17,7 @@ mod token;
 pub use address::{ChecksumAddress, InvalidAddress};
 pub use amount::{Amount, InvalidAmount};
 pub use blind_index::{BlindIndex, BlindIndexer};
+pub use client_key::{ClientKey, InvalidClientKey};
 pub use clock::Clock;
 pub use envelope::{Broken, DataKey, Sealed, WrappedKey};
 pub use failpoint::FailPoint;

@@ -23,6 +23,8 @@ pub const DOCS: &str = "/docs";
         (name = "Users", description = "Wallets from a phone number, their balances and funding. API key."),
         (name = "FX", description = "What local money buys, for a minute. API key."),
         (name = "Deposits", description = "What became of each funding. Dashboard."),
+        (name = "Transfers", description = "Tokens from customer to customer. API key; dashboard for what became of them."),
+        (name = "Withdrawals", description = "Tokens back, and local money for them. Dashboard."),
         (name = "Treasury", description = "The balance that fundings are paid from. Dashboard."),
         (name = "Webhooks", description = "Being told what happens, and what was told. Dashboard."),
         (name = "API keys", description = "How a tenant's back end proves who it is. Dashboard."),

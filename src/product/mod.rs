@@ -55,6 +55,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(users::router())
         .merge(funding::router())
         .merge(fx::router())
+        .merge(transfers::router())
         .merge(treasury::router())
         .merge(api_keys::router())
         .merge(webhook_endpoints::router())

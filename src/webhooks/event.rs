@@ -42,6 +42,26 @@ event_types! {
     DepositSettled = "deposit.settled",
     /// A deposit failed: nothing moved.
     DepositFailed = "deposit.failed",
+    /// A transfer was accepted and waits for its turn.
+    TransferQueued = "transfer.queued",
+    /// A transfer is on its way to the chain.
+    TransferSubmitted = "transfer.submitted",
+    /// The recipient's wallet has a transfer, for good.
+    TransferSettled = "transfer.settled",
+    /// A transfer failed: nothing moved.
+    TransferFailed = "transfer.failed",
+    /// A withdrawal was accepted and waits for its turn.
+    WithdrawalPending = "withdrawal.pending",
+    /// A withdrawal's tokens are on their way to the treasury.
+    WithdrawalSubmitted = "withdrawal.submitted",
+    /// The treasury has a withdrawal's tokens, for good.
+    WithdrawalCryptoReceived = "withdrawal.crypto_received",
+    /// The customer has a withdrawal's local money.
+    WithdrawalCompleted = "withdrawal.completed",
+    /// A withdrawal failed: the tokens never left the wallet.
+    WithdrawalFailed = "withdrawal.failed",
+    /// The network refused a withdrawal's local money.
+    WithdrawalPayoutFailed = "withdrawal.payout_failed",
     /// A top-up's money has arrived and is credited.
     TopupConfirmed = "topup.confirmed",
     /// Somebody asked for a test of an endpoint, which alone is told.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
 use diolkos::foundation::{Amount, Mode, Phone};
-use diolkos::product::funding::{self, Decision, DepositId, Deposits, NewDeposit, Status};
+use diolkos::product::funding::{self, Decision, Deposits, NewDeposit, Status};
 use diolkos::product::users::Directory;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -481,7 +481,7 @@ async fn many_tenants_deposits_are_decided_in_one_batch_each_on_its_own() {
             tenant: tenant.id,
             mode: Mode::Live,
             id: uuid::Uuid::now_v7(),
-            deposit_id: DepositId::parse(&format!("dep_{n}")).unwrap(),
+            deposit_id: ClientKey::parse(&format!("dep_{n}")).unwrap(),
             customer: jane.id,
             wallet: jane.wallet,
             token: app.app.tokens.by_symbol("USDC").unwrap().clone(),

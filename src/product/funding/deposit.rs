@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{DepositId, events, reconciliation, store};
+use super::{events, reconciliation, store};
 use crate::chain::{self, NewOperation, Payer};
 use crate::db::TenantTx;
-use crate::foundation::{Amount, Mode, Rehearsal, TenantId, Token};
+use crate::foundation::{Amount, ClientKey, Mode, Rehearsal, TenantId, Token};
 use crate::http::{Error, Result};
 use crate::ledger::{self, AccountKind, Outcome, Posting};
 use crate::webhooks;
@@ -64,7 +64,7 @@ pub struct NewDeposit {
     /// Its id, a fresh UUIDv7, which its transfer and its operation bear as well.
     pub id: Uuid,
     /// The tenant's own name for it.
-    pub deposit_id: DepositId,
+    pub deposit_id: ClientKey,
     /// Who receives.
     pub customer: Uuid,
     /// The wallet that receives.

@@ -11,7 +11,6 @@
 //! together and share one id. What became of the operation comes back through [`worker`].
 
 mod deposit;
-mod deposit_id;
 mod events;
 mod listing;
 mod reconciliation;
@@ -26,7 +25,6 @@ use utoipa_axum::routes;
 use super::App;
 
 pub use deposit::{Decision, Deposits, NewDeposit, Status};
-pub use deposit_id::{DepositId, InvalidDepositId};
 pub use worker::Settlement;
 
 /// The routes of funding.

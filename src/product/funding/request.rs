@@ -5,8 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::DepositId;
-use crate::foundation::{Amount, Phone, Token, Tokens};
+use crate::foundation::{Amount, ClientKey, Phone, Token, Tokens};
 use crate::http::{Error, Result};
 
 /// Digits that a fiat amount has at most; what `Decimal` holds exactly.
@@ -34,7 +33,7 @@ pub struct Fund {
 /// A request whose every field makes sense.
 pub struct Wish {
     pub phone: Phone,
-    pub deposit_id: DepositId,
+    pub deposit_id: ClientKey,
     pub local_fiat_amount: Decimal,
     pub token: Token,
     pub amount: Amount,
@@ -45,7 +44,7 @@ impl Fund {
     pub fn read(&self, tokens: &Tokens) -> Result<Wish> {
         let phone = Phone::parse(&self.phone_number)
             .map_err(|why| Error::bad_request("invalid_phone", format!("phone_number {why}")))?;
-        let deposit_id = DepositId::parse(&self.deposit_id).map_err(|why| Error::invalid_field("deposit_id", why))?;
+        let deposit_id = ClientKey::parse(&self.deposit_id).map_err(|why| Error::invalid_field("deposit_id", why))?;
         let token = tokens.by_symbol(&self.target_token);
         let token = token.ok_or_else(|| Error::invalid_field("target_token", "is not a token of this server"))?;
         let amount =

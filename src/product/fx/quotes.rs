@@ -112,6 +112,12 @@ impl Quotes {
         })
     }
 
+    /// A quote of the transaction's tenant, whether it may still be taken or not.
+    pub async fn look(tx: &mut TenantTx, mode: Mode, quote_id: &str) -> Result<Option<Quote>> {
+        let Ok(id) = PublicId::parse(PREFIX, quote_id) else { return Ok(None) };
+        Ok(store::find(tx, mode, id).await?)
+    }
+
     /// What an amount of a token pays out at this moment. Asks the rate source: not to be called while a transaction is
     /// open.
     ///

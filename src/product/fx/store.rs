@@ -50,6 +50,19 @@ pub async fn take(tx: &mut TenantTx, mode: Mode, id: Uuid) -> db::Result<Option<
     row.fetch_optional(&mut **tx).await?.map(Quote::try_from).transpose()
 }
 
+pub async fn find(tx: &mut TenantTx, mode: Mode, id: Uuid) -> db::Result<Option<Quote>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select id, currency, fiat_amount as "fiat_amount: Decimal", token, amount as "amount: Amount",
+            rate as "rate: Decimal", expires_at
+        from fx_quote where tenant_id = $1 and id = $2 and mode = $3"#,
+        tx.tenant().0,
+        id,
+        mode.as_str(),
+    );
+    row.fetch_optional(&mut **tx).await?.map(Quote::try_from).transpose()
+}
+
 /// Whether a quote has been used; nothing when there is none.
 pub async fn is_used(tx: &mut TenantTx, mode: Mode, id: Uuid) -> db::Result<Option<bool>> {
     let used = sqlx::query_scalar!(

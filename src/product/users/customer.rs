@@ -70,6 +70,11 @@ impl Directory {
         )
     }
 
+    /// 503: a phone number passed to another customer while the request was looked into.
+    pub fn moved() -> Error {
+        Error::unavailable("a phone number has moved meanwhile", Duration::from_secs(1))
+    }
+
     /// Makes the customer and the wallet unless they exist. However many do so at once, one makes them.
     pub(super) async fn provision(
         &self,

@@ -1,21 +1,21 @@
-//! The caller's own name for a deposit.
+//! A caller's own name for a payment.
 
 use std::fmt;
 
-/// What makes a deposit happen once: chosen by the tenant, unique among its deposits of one mode.
+/// What makes a payment happen once: chosen by the tenant, unique among its payments of one kind and mode.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DepositId(String);
+pub struct ClientKey(String);
 
-/// The text cannot be a deposit's id.
+/// The text cannot be a caller's name for a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must have 1 to 128 visible ASCII characters")]
-pub struct InvalidDepositId;
+pub struct InvalidClientKey;
 
-impl DepositId {
+impl ClientKey {
     /// Reads 1 to 128 visible ASCII characters.
-    pub fn parse(text: &str) -> Result<Self, InvalidDepositId> {
+    pub fn parse(text: &str) -> Result<Self, InvalidClientKey> {
         let visible = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        visible.then(|| Self(text.to_owned())).ok_or(InvalidDepositId)
+        visible.then(|| Self(text.to_owned())).ok_or(InvalidClientKey)
     }
 
     /// The text.
@@ -24,7 +24,7 @@ impl DepositId {
     }
 }
 
-impl fmt::Display for DepositId {
+impl fmt::Display for ClientKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -37,10 +37,10 @@ mod tests {
     #[test]
     fn an_id_is_visible_and_not_too_long() {
         for good in ["d", "dep_001_20240601", "a/b?c=d%20", &"x".repeat(128)] {
-            assert_eq!(DepositId::parse(good).map(|id| id.to_string()), Ok(good.to_owned()));
+            assert_eq!(ClientKey::parse(good).map(|id| id.to_string()), Ok(good.to_owned()));
         }
         for bad in ["", " ", "a b", "a\n", "dép", "\u{202e}x", &"x".repeat(129)] {
-            assert_eq!(DepositId::parse(bad), Err(InvalidDepositId), "{bad:?}");
+            assert_eq!(ClientKey::parse(bad), Err(InvalidClientKey), "{bad:?}");
         }
     }
 }
