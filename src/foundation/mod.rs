@@ -24,6 +24,6 @@ pub use failpoint::FailPoint;
 pub use id::{InvalidId, PublicId, TenantId};
 pub use master_key::MasterKey;
 pub use mode::Mode;
-pub use phone::{InvalidPhone, Phone};
+pub use phone::{Country, InvalidPhone, Phone};
 pub use rehearsal::Rehearsal;
 pub use token::{InvalidToken, Token, Tokens};

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use phonenumber::Mode as Form;
+pub use phonenumber::country::Id as Country;
+use phonenumber::metadata::DATABASE;
+use phonenumber::{Metadata, Mode as Form, PhoneNumber};
 
 /// A valid phone number in E.164 form (ITU-T E.164), such as `+2250700000001`.
 ///
@@ -32,6 +34,32 @@ impl Phone {
     /// The number in E.164 form. For sealing, hashing and sending a message; never for a log.
     pub fn e164(&self) -> &str {
         &self.0
+    }
+
+    /// The country or territory (ISO 3166-1 alpha-2) that the number belongs to, also where several share a country
+    /// code; none for numbers of no country, such as satellite telephones.
+    pub fn country(&self) -> Option<Country> {
+        self.plan(|plan, _| plan.id().parse().ok()).flatten()
+    }
+
+    /// Whether the national (significant) number begins with these digits: the number after the country code, with any
+    /// zero that belongs to it.
+    pub fn national_begins_with(&self, digits: &str) -> bool {
+        self.plan(|_, national| national.starts_with(digits)).unwrap_or(false)
+    }
+
+    /// Whether the country's numbering plan counts it among mobile numbers. In some countries (+1) these are the same
+    /// as those of fixed lines.
+    pub fn is_mobile(&self) -> bool {
+        self.plan(|plan, national| plan.descriptors().mobile().is_some_and(|mobile| mobile.is_match(national)))
+            .unwrap_or(false)
+    }
+
+    /// Asks the numbering plan of the number's country about its national number. The crate's own `number_type` drops
+    /// leading zeros, and with them every mobile number of Côte d'Ivoire and Benin.
+    fn plan<T>(&self, ask: impl FnOnce(&Metadata, &str) -> T) -> Option<T> {
+        let number: PhoneNumber = phonenumber::parse(None, &self.0).ok()?;
+        Some(ask(number.metadata(&DATABASE)?, &number.national().to_string()))
     }
 }
 
@@ -75,6 +103,37 @@ mod tests {
         ] {
             assert_eq!(Phone::parse(text), Err(InvalidPhone), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_number_knows_its_country_and_whether_it_is_mobile() {
+        for (text, country, is_mobile) in [
+            ("+2250700000001", Some(Country::CI), true),
+            ("+2252123456789", Some(Country::CI), false),
+            ("+2290195123456", Some(Country::BJ), true),
+            ("+2290120211234", Some(Country::BJ), false),
+            ("+221771234567", Some(Country::SN), true),
+            ("+237671234567", Some(Country::CM), true),
+            ("+233231234567", Some(Country::GH), true),
+            ("+256712345678", Some(Country::UG), true),
+            ("+14155552671", Some(Country::US), true),
+            ("+15062345678", Some(Country::CA), true),
+            ("+18762101234", Some(Country::JM), true),
+            ("+447400123456", Some(Country::GB), true),
+            ("+447911123456", Some(Country::GG), true),
+            ("+442071838750", Some(Country::GB), false),
+            ("+80012345678", None, false),
+        ] {
+            let phone = Phone::parse(text).unwrap();
+            assert_eq!((phone.country(), phone.is_mobile()), (country, is_mobile), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_national_number_keeps_its_zero() {
+        let phone = Phone::parse("+2250700000001").unwrap();
+        assert!(phone.national_begins_with("07") && phone.national_begins_with(""));
+        assert!(!phone.national_begins_with("7") && !phone.national_begins_with("225"));
     }
 
     #[test]

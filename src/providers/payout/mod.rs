@@ -7,6 +7,12 @@
 //!
 //! The id makes a payout happen once: a provider that is sent an id again pays nothing more and says where the first
 //! stands. Whoever does not know whether a send arrived asks for the status, and sends again what is not known.
+//!
+//! [`Simulator`] pays nothing (development, test keys). [`Networks`] says which networks there are and whose numbers
+//! they have.
+
+mod networks;
+mod simulator;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -16,16 +22,21 @@ use uuid::Uuid;
 use crate::foundation::{Phone, Rehearsal};
 use crate::providers::fx::Currency;
 
+pub use networks::{InvalidNetwork, Network, Networks, Unfit};
+pub use simulator::Simulator;
+
 /// A payout that a provider is asked for.
 #[derive(Clone, Debug)]
 pub struct PayoutRequest {
-    /// By which the provider knows it.
+    /// By which the provider knows it: a UUID of version 4, as PawaPay demands.
     pub id: Uuid,
+    /// What is paid for. A provider that keeps notes is told, so that people can compare its books with ours.
+    pub withdrawal_id: Uuid,
     /// Who is paid.
     pub mobile: Phone,
-    /// The network's name as callers know it, such as `orange_money`, and the country (ISO 3166-1 alpha-2).
+    /// The network's name as callers know it, such as `orange_money`.
     pub network: String,
-    /// The country of the number.
+    /// The country of the number and the network (ISO 3166-1 alpha-2).
     pub country: String,
     /// The local currency.
     pub currency: Currency,
@@ -56,12 +67,16 @@ pub enum Progress {
     Unknown,
 }
 
-/// Why a provider did not say where a payout stands. It may have heard all the same.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}")]
-pub struct PayoutError {
-    /// In words, without a number or a key.
-    pub what: String,
+/// Why a provider did not say where a payout stands. It may have heard of it all the same, now or before: nobody may
+/// take it for refused. The words hold neither a number nor a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PayoutError {
+    /// No answer, or none that can be read: asking again later may help.
+    #[error("{0}")]
+    Unsure(String),
+    /// The provider does not deal with us (a wrong token, a request that it cannot read): somebody has to look.
+    #[error("{0}")]
+    Ours(String),
 }
 
 /// Somebody who pays out.
