@@ -25,6 +25,14 @@ pub enum FailPoint {
     Ended,
     /// The feature that asked has taken note.
     Noted,
+    /// It is stored that a provider may hear of a payout; it has not.
+    PayoutAsked,
+    /// A payout's provider has answered; that is not noted yet.
+    PayoutSent,
+    /// What a payout's provider answered is noted.
+    PayoutNoted,
+    /// The tokens of a refused payout are to go back.
+    RefundStored,
     /// A webhook was sent; what became of it is not noted yet.
     WebhookSent,
 }
@@ -45,6 +53,10 @@ impl FailPoint {
             Self::Mined => "mined",
             Self::Ended => "ended",
             Self::Noted => "noted",
+            Self::PayoutAsked => "payout_asked",
+            Self::PayoutSent => "payout_sent",
+            Self::PayoutNoted => "payout_noted",
+            Self::RefundStored => "refund_stored",
             Self::WebhookSent => "webhook_sent",
         }
     }

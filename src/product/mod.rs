@@ -35,6 +35,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Exchange rates and quotes.
     pub fx: fx::Quotes,
+    /// Mobile-money payouts.
+    pub payouts: withdrawals::Payouts,
     /// The chain engine.
     pub chain: Chain,
     /// Makes blind indexes and wallet salts of phone numbers.
@@ -56,6 +58,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(funding::router())
         .merge(fx::router())
         .merge(transfers::router())
+        .merge(withdrawals::router())
         .merge(treasury::router())
         .merge(api_keys::router())
         .merge(webhook_endpoints::router())

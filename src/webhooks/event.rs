@@ -62,6 +62,8 @@ event_types! {
     WithdrawalFailed = "withdrawal.failed",
     /// The network refused a withdrawal's local money.
     WithdrawalPayoutFailed = "withdrawal.payout_failed",
+    /// The tokens of a withdrawal whose local money was refused are back in the wallet.
+    WithdrawalRefunded = "withdrawal.refunded",
     /// A top-up's money has arrived and is credited.
     TopupConfirmed = "topup.confirmed",
     /// Somebody asked for a test of an endpoint, which alone is told.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -11,7 +10,7 @@ use super::arithmetic::{Spread, buying_rate, fiat_for, selling_rate, tokens_for}
 use super::currency::{FiatAmount, LocalCurrency};
 use super::store;
 use crate::db::TenantTx;
-use crate::foundation::{Amount, Mode, PublicId, Token};
+use crate::foundation::{Amount, Mode, PublicId, Rehearsal, Token};
 use crate::http::{Error, Result};
 use crate::providers::fx::{Rate, RateError, RateSource};
 
@@ -125,6 +124,9 @@ impl Quotes {
     /// `currency_not_quoted` or `token_not_quoted` when the source does not deal in it, 502 `fx_unavailable` when the
     /// source fails.
     pub async fn now(&self, mode: Mode, token: &Token, amount: Amount, currency: LocalCurrency) -> Result<Payout> {
+        if mode == Mode::Test && Rehearsal::of(token, amount) == Some(Rehearsal::NoRate) {
+            return Err(unavailable(RateError::Stale { as_of: DateTime::UNIX_EPOCH }));
+        }
         let middle = self.middle(mode, token, currency).await?;
         let rate = selling_rate(middle.units_per_token, self.spread);
         let worth = rate.and_then(|rate| {
@@ -171,12 +173,12 @@ impl Quotes {
             RateError::UnknownToken => {
                 Error::bad_request("token_not_quoted", format!("there is no rate of {}", token.symbol))
             }
-            RateError::Stale { .. } | RateError::Unavailable(_) => Error::new(
-                StatusCode::BAD_GATEWAY,
-                "fx_unavailable",
-                "the exchange rate cannot be had at the moment; try again",
-            )
-            .because(error),
+            RateError::Stale { .. } | RateError::Unavailable(_) => unavailable(error),
         })
     }
+}
+
+fn unavailable(error: RateError) -> Error {
+    const MESSAGE: &str = "the exchange rate cannot be had at the moment; try again";
+    Error::bad_gateway("fx_unavailable", MESSAGE, error)
 }

@@ -18,6 +18,7 @@ use crate::ledger;
 use crate::product::App;
 use crate::product::funding::Deposits;
 use crate::product::ops::Tenants;
+use crate::product::withdrawals::Withdrawals;
 
 const DAILY: Duration = Duration::from_secs(24 * 3600);
 
@@ -65,6 +66,7 @@ impl Audit {
 async fn findings(tx: &mut TenantTx) -> Result<Vec<String>> {
     let mut found: Vec<String> = ledger::verify(tx).await?.iter().map(ToString::to_string).collect();
     found.extend(Deposits::contradictions(tx).await?);
+    found.extend(Withdrawals::contradictions(tx).await?);
     for contradiction in store::contradictions(tx).await? {
         let transfer = contradiction.reference.map_or("there is no transfer".to_owned(), |r| format!("transfer {r}"));
         let topup = contradiction.topup.map_or("there is no confirmed top-up".to_owned(), |id| format!("top-up {id}"));

@@ -10,6 +10,7 @@
 
 mod balance;
 mod customer;
+mod customer_keys;
 mod phone_change;
 mod routes;
 mod salt;
@@ -23,6 +24,7 @@ use utoipa_axum::routes;
 use super::App;
 
 pub use customer::{Customer, Directory};
+pub use customer_keys::CustomerKeys;
 pub use spending::{Holding, Spender};
 
 /// The routes of users.

@@ -66,6 +66,15 @@ pub async fn hold_wallet(
     row.map(|row| Ok((customer(row.id, &row.address, row.created_at)?, row.owner, row.salt))).transpose()
 }
 
+pub async fn wrapped_key(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option<WrappedKey>> {
+    let key = sqlx::query_scalar!(
+        "select wrapped_key from customer where tenant_id = $1 and id = $2",
+        tx.tenant().0,
+        customer
+    );
+    Ok(key.fetch_optional(&mut **tx).await?.map(WrappedKey))
+}
+
 /// Stores a customer; `false` when the phone number has one, whose transaction is then over.
 pub async fn insert(tx: &mut TenantTx, new: &NewCustomer) -> db::Result<bool> {
     let inserted = sqlx::query!(

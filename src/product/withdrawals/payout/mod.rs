@@ -1,0 +1,72 @@
+//! Local money for withdrawals whose tokens the treasury has.
+//!
+//! ```text
+//! ready ──begin──▶ asked ──▶ paid      the withdrawal is COMPLETED, its tokens are the house's
+//!                    │  ▲
+//!                    │  └── not known yet: asked again later, by the same id
+//!                    └─────▶ refused   the withdrawal is PAYOUT_FAILED, its tokens go back unless somebody retries
+//! ```
+//!
+//! That a provider is about to hear of a payout is stored before it does. Whoever finds it asked, and does not know
+//! whether that arrived, asks for the status, and sends it again under the same id only if the provider has never heard
+//! of it. An id pays once, and a withdrawal has one id that was not refused.
+
+mod callback;
+mod confirm;
+mod decide;
+mod ending;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::foundation::Mode;
+use crate::providers::payout::{Networks, PayoutProvider};
+
+pub(super) use callback::{__path_call_back, call_back};
+pub(super) use confirm::{__path_confirm, confirm};
+pub(super) use decide::{__path_decide, decide};
+pub use worker::run;
+
+/// The word in the database for payouts that people make.
+pub(super) const MANUAL: &str = "manual";
+
+/// Who pays out, through which networks. Cheap to clone.
+#[derive(Clone)]
+pub struct Payouts {
+    networks: Arc<Networks>,
+    live: Option<Arc<dyn PayoutProvider>>,
+    test: Arc<dyn PayoutProvider>,
+    refund_after: Duration,
+}
+
+impl Payouts {
+    /// Payouts of a provider for live keys (people make them when there is none) and one for test keys. The tokens of a
+    /// refused payout go back after `refund_after`.
+    pub fn new(
+        networks: Networks,
+        live: Option<Arc<dyn PayoutProvider>>,
+        test: Arc<dyn PayoutProvider>,
+        refund_after: Duration,
+    ) -> Self {
+        Self { networks: Arc::new(networks), live, test, refund_after }
+    }
+
+    /// The networks.
+    pub fn networks(&self) -> &Networks {
+        &self.networks
+    }
+
+    /// The provider of a mode; none when people pay.
+    fn provider(&self, mode: Mode) -> Option<&Arc<dyn PayoutProvider>> {
+        match mode {
+            Mode::Live => self.live.as_ref(),
+            Mode::Test => Some(&self.test),
+        }
+    }
+
+    /// The provider's word in the database.
+    pub(super) fn provider_name(&self, mode: Mode) -> &'static str {
+        self.provider(mode).map_or(MANUAL, |provider| provider.name())
+    }
+}

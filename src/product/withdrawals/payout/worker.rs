@@ -1,0 +1,180 @@
+//! Looking after payouts until they have ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::super::store::{self, Asked, Due, Note};
+use super::super::withdrawal::Recipient;
+use super::{Payouts, ending};
+use crate::foundation::{FailPoint, Mode, Phone, Rehearsal, Sealed};
+use crate::http::{Error, Result};
+use crate::product::App;
+use crate::product::users::CustomerKeys;
+use crate::providers::fx::Currency;
+use crate::providers::payout::{PayoutError, PayoutProvider, PayoutRequest, Progress};
+
+/// Payouts in hand at once.
+const IN_HAND: usize = 16;
+
+/// How often the worker looks for payouts that are due.
+const POLL: Duration = Duration::from_millis(500);
+
+/// The longest pause between two looks at a payout.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// The pause after a provider would not deal with us: somebody has to look first.
+const PAUSE_OF_OURS: Duration = Duration::from_secs(60);
+
+/// Looks after payouts until told to stop; `moved` has ids of payouts that their provider has called back about.
+pub async fn run(app: App, mut moved: mpsc::Receiver<Uuid>, shutdown: CancellationToken) {
+    let mut in_hand = JoinSet::new();
+    let mut is_heard = true;
+    loop {
+        while in_hand.try_join_next().is_some() {}
+        if let Err(error) = take(&app, &mut in_hand).await {
+            tracing::warn!(%error, "no payouts could be taken in hand");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            () = tokio::time::sleep(POLL) => {}
+            id = moved.recv(), if is_heard => match id {
+                Some(id) => heard(&app, id).await,
+                None => is_heard = false,
+            },
+        }
+    }
+    // What is in hand is soon over, and would be found again if it were not.
+    while in_hand.join_next().await.is_some() {}
+}
+
+/// A provider has called back: the payout is looked at now. What it says there is not believed, but asked for.
+pub async fn heard(app: &App, id: Uuid) {
+    if let Err(error) = store::hurry(&app.db, id).await {
+        tracing::warn!(payout = %id, %error, "a call-back was lost; the payout is looked at later");
+    }
+}
+
+async fn take(app: &App, in_hand: &mut JoinSet<()>) -> Result<()> {
+    let free = IN_HAND.saturating_sub(in_hand.len());
+    if free == 0 {
+        return Ok(());
+    }
+    for due in store::claim(&app.db, i64::try_from(free).unwrap_or(1)).await? {
+        let app = app.clone();
+        in_hand.spawn(async move {
+            if let Err(error) = look_after(&app, &due).await {
+                tracing::warn!(payout = %due.id, tenant = %due.tenant, %error, "a payout could not be looked after");
+            }
+        });
+    }
+    Ok(())
+}
+
+async fn look_after(app: &App, due: &Due) -> Result<()> {
+    let mut tx = app.db.tenant(due.tenant).begin().await?;
+    let Some(asked) = store::begin(&mut tx, due).await? else { return Ok(()) };
+    let mobile = recipient(app, &mut tx, due, &asked).await?;
+    let mode = Mode::from_word(&asked.mode).ok_or_else(|| Error::internal("a withdrawal of no mode"))?;
+    let provider = provider(&app.payouts, mode, &asked.provider)?;
+    let request = request(app, due, &asked, mobile, mode)?;
+    tx.commit().await?;
+    FailPoint::PayoutAsked.reached();
+
+    let said = ask(provider.as_ref(), &request, asked.is_first).await;
+    FailPoint::PayoutSent.reached();
+    match said {
+        Ok(Progress::Paid { reference }) => {
+            ending::note(app, due.tenant, due.id, asked.withdrawal_id, Note::Paid(&reference)).await?;
+        }
+        Ok(Progress::Refused { why }) => {
+            ending::note(app, due.tenant, due.id, asked.withdrawal_id, Note::Refused(&why)).await?;
+        }
+        Ok(Progress::Pending | Progress::Unknown) => later(app, due, pause(due.attempt), None).await?,
+        Err(error) => {
+            tracing::warn!(payout = %due.id, tenant = %due.tenant, %error, "a payout's provider gave no answer");
+            metrics::counter!("diolkos_payout_failures_total").increment(1);
+            let least = if matches!(error, PayoutError::Ours(_)) { PAUSE_OF_OURS } else { Duration::ZERO };
+            later(app, due, pause(due.attempt).max(least), Some(&error.to_string())).await?;
+        }
+    }
+    FailPoint::PayoutNoted.reached();
+    Ok(())
+}
+
+/// A provider that may have heard of a payout is asked for it; it is sent again only what it has never heard of.
+async fn ask(
+    provider: &dyn PayoutProvider,
+    request: &PayoutRequest,
+    is_first: bool,
+) -> std::result::Result<Progress, PayoutError> {
+    if is_first {
+        return provider.send(request).await;
+    }
+    match provider.status(request).await? {
+        Progress::Unknown => provider.send(request).await,
+        known => Ok(known),
+    }
+}
+
+async fn later(app: &App, due: &Due, pause: Duration, why: Option<&str>) -> Result<()> {
+    let mut tx = app.db.tenant(due.tenant).begin().await?;
+    store::later(&mut tx, due, pause, why).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Longer from look to look.
+fn pause(attempt: i32) -> Duration {
+    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(10);
+    (Duration::from_secs(1) * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
+}
+
+/// A payout stays with the provider that it was made for.
+fn provider<'a>(payouts: &'a Payouts, mode: Mode, name: &str) -> Result<&'a Arc<dyn PayoutProvider>> {
+    let provider = payouts.provider(mode).filter(|provider| provider.name() == name);
+    provider.ok_or_else(|| Error::internal(format!("the provider {name} of a payout is not configured")))
+}
+
+async fn recipient(app: &App, tx: &mut crate::db::TenantTx, due: &Due, asked: &Asked) -> Result<Phone> {
+    let key = CustomerKeys::of(tx, &app.keys, asked.customer_id).await?;
+    let context = Recipient::context(due.tenant, asked.withdrawal_id);
+    let digits = key.open(&context, &Sealed(asked.mobile_sealed.clone()))?;
+    let text = std::str::from_utf8(&digits).map_err(Error::internal)?;
+    Phone::parse(text).map_err(Error::internal)
+}
+
+fn request(app: &App, due: &Due, asked: &Asked, mobile: Phone, mode: Mode) -> Result<PayoutRequest> {
+    let currency = Currency::from_code(&asked.currency);
+    // The amount's fraction decides what is to go wrong when nothing is paid in earnest.
+    let token = app.tokens.by_symbol(&asked.token);
+    let is_rehearsed = mode == Mode::Test || asked.provider == "simulator";
+    let rehearsal = token.filter(|_| is_rehearsed).and_then(|token| Rehearsal::of(token, asked.amount));
+    Ok(PayoutRequest {
+        id: due.id,
+        withdrawal_id: asked.withdrawal_id,
+        mobile,
+        network: asked.network.clone(),
+        country: asked.country.clone(),
+        currency: currency.ok_or_else(|| Error::internal("a withdrawal of an unknown currency"))?,
+        amount: Decimal::normalize(&asked.fiat_amount),
+        asked_at: asked.asked_at,
+        rehearsal,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_five_minutes() {
+        let pauses: Vec<u64> = (1..=12).map(|attempt| pause(attempt).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        assert_eq!(pause(i32::MAX), LONGEST_PAUSE);
+    }
+}

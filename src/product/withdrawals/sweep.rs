@@ -1,0 +1,127 @@
+//! Bringing withdrawals to where the operations that sweep their tokens stand.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::payout::MANUAL;
+use super::store::{self, NewPayout, Row, Step};
+use super::{KIND, Status, events};
+use crate::chain::{self, Follower, News, OperationState};
+use crate::foundation::{FailPoint, Mode, TenantId};
+use crate::ledger::{self, End, Ended};
+use crate::product::App;
+use crate::webhooks::{self, NewEvent};
+
+/// Why withdrawals could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    /// The ledger knows another end of the reservation.
+    #[error("the reservation of withdrawal {0} does not end as its operation did: {1:?}")]
+    Reservation(Uuid, Ended),
+    /// Somebody asked for operations in the name of withdrawals.
+    #[error("{0} operations belong to no withdrawal that waits for them")]
+    NoWithdrawal(usize),
+}
+
+/// Brings withdrawals to where their sweeps stand; those whose tokens have arrived get a payout.
+pub struct Sweeps(pub App);
+
+impl Follower for Sweeps {
+    const KIND: &'static str = KIND;
+    type Error = Error;
+
+    async fn settle(&self, news: &[News]) -> Result<usize, Error> {
+        let app = &self.0;
+        let tenants: BTreeSet<TenantId> = news.iter().map(|item| item.tenant).collect();
+        let mut tx = app.db.tenants(&Vec::from_iter(tenants)).begin().await?;
+        let won = chain::take_note(&mut tx, news).await?;
+        if won.is_empty() {
+            return Ok(0);
+        }
+        // A withdrawal, its transfer and its operation share one id.
+        let ends: Vec<(TenantId, Uuid, End)> =
+            won.iter().filter_map(|item| end(item).map(|end| (item.tenant, item.operation, end))).collect();
+        for (ended, (_, id, _)) in ledger::end(&mut tx, &ends).await?.into_iter().zip(&ends) {
+            match ended {
+                Ended::Now | Ended::Already => {}
+                Ended::Otherwise | Ended::Unknown => return Err(Error::Reservation(*id, ended)),
+            }
+        }
+        let moves: Vec<(&News, Status)> = won.iter().map(|item| (item, status(item))).collect();
+        let moved = store::advance(&mut tx, &moves).await?;
+        let left = moves.len().saturating_sub(moved.len());
+        if left > 0 {
+            return Err(Error::NoWithdrawal(left));
+        }
+        store::add_payouts(&mut tx, &payouts(app, &moved)).await?;
+        store::add_steps(&mut tx, &moved.iter().flat_map(steps).collect::<Vec<_>>()).await?;
+        let told: Result<Vec<NewEvent>, sqlx::Error> = moved.iter().flat_map(|moved| tell(app, moved)).collect();
+        webhooks::emit(&mut tx, &told?).await?;
+        tx.commit().await?;
+        FailPoint::Noted.reached();
+        for (_, status) in &moves {
+            metrics::counter!("diolkos_withdrawals_total", "status" => status.as_str()).increment(1);
+        }
+        Ok(won.len())
+    }
+}
+
+/// How the reservation ends; a test key's withdrawal has none.
+fn end(news: &News) -> Option<End> {
+    match (news.mode, news.state) {
+        (Mode::Live, OperationState::Succeeded) => Some(End::Post),
+        (Mode::Live, OperationState::Failed) => Some(End::Void),
+        (Mode::Live, OperationState::Submitted | OperationState::Review) | (Mode::Test, _) => None,
+    }
+}
+
+/// Succeeded says the engine only of the very transfer that was asked for, in a block that is deep enough. Under review
+/// the withdrawal stays where it is, until somebody has looked.
+fn status(news: &News) -> Status {
+    match news.state {
+        OperationState::Succeeded => Status::CryptoReceived,
+        OperationState::Failed => Status::Failed,
+        OperationState::Submitted => Status::Submitted,
+        OperationState::Review => {
+            tracing::error!(withdrawal = %news.operation, tenant = %news.tenant, tx = ?news.tx_hash, "the chain did something else than a withdrawal asked for");
+            Status::Submitted
+        }
+    }
+}
+
+fn payouts(app: &App, moved: &[(Row, bool)]) -> Vec<NewPayout> {
+    let received = moved.iter().filter(|(row, _)| row.status == Status::CryptoReceived.as_str());
+    received
+        .map(|(row, _)| {
+            let provider = app.payouts.provider_name(Mode::from_word(&row.mode).unwrap_or_default());
+            NewPayout { tenant: row.tenant_id, withdrawal: row.id, provider, is_manual: provider == MANUAL }
+        })
+        .collect()
+}
+
+/// The states that are new, also one that nobody noticed while it lasted.
+fn new_states((row, was_submitted): &(Row, bool)) -> impl Iterator<Item = (Status, chrono::DateTime<chrono::Utc>)> {
+    let submitted = row.submitted_at.filter(|_| !was_submitted).map(|at| (Status::Submitted, at));
+    let ended = row.received_at.or(row.ended_at);
+    submitted.into_iter().chain(Status::from_word(&row.status).zip(ended))
+}
+
+fn steps(moved: &(Row, bool)) -> impl Iterator<Item = Step> {
+    new_states(moved).map(|(status, at)| {
+        let row = &moved.0;
+        let failure = row.failure.clone().filter(|_| status == Status::Failed);
+        Step::of(row, status.as_str(), at).in_transaction(row.tx_hash.clone()).saying(failure)
+    })
+}
+
+fn tell<'a>(app: &'a App, moved: &'a (Row, bool)) -> impl Iterator<Item = Result<NewEvent, sqlx::Error>> + 'a {
+    let token = app.tokens.by_symbol(&moved.0.token);
+    new_states(moved).map(move |(status, at)| events::told(&moved.0, status, at, token))
+}
