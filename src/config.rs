@@ -21,6 +21,7 @@ use crate::chain::{ChainSettings, FeePolicy, SharedSigner};
 use crate::foundation::{MasterKey, Token, Tokens};
 use crate::product::fx::Spread;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
+use crate::providers::payout::{Account, Networks, PayoutSettings, Payouts};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
 const SIMPLE_7702_ACCOUNT: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B");
@@ -60,6 +61,8 @@ pub struct Config {
     pub chain: ChainSettings,
     /// Exchange rates.
     pub fx: FxSettings,
+    /// Mobile-money payouts.
+    pub payout: PayoutSettings,
     /// Requests a second that one caller may make.
     pub rate_limit_per_second: NonZeroU32,
     /// Requests that one caller may make at once.
@@ -113,13 +116,17 @@ impl<'a> Environment<'a> {
     }
 
     fn secret(&self, name: &str) -> Result<SecretString> {
+        self.optional_secret(name)?.with_context(|| format!("neither {name} nor {name}_FILE is set (see .env.example)"))
+    }
+
+    fn optional_secret(&self, name: &str) -> Result<Option<SecretString>> {
         if let Some(text) = self.text(name) {
-            return Ok(text.into());
+            return Ok(Some(text.into()));
         }
         let file = format!("{name}_FILE");
-        let Some(path) = self.text(&file) else { bail!("neither {name} nor {file} is set (see .env.example)") };
+        let Some(path) = self.text(&file) else { return Ok(None) };
         let text = std::fs::read_to_string(&path).with_context(|| format!("{file}: {path} cannot be read"))?;
-        Ok(text.trim().to_owned().into())
+        Ok(Some(text.trim().to_owned().into()))
     }
 
     /// One key or more, with commas between.
@@ -160,6 +167,7 @@ impl Config {
             tokens: Tokens::new(tokens),
             chain: chain(env)?,
             fx: fx(env)?,
+            payout: payout(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,
             rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "1000")?,
             trusted_proxies: env.parsed("TRUSTED_PROXIES", "0")?,
@@ -240,6 +248,20 @@ fn fx(env: &Environment<'_>) -> Result<FxSettings> {
         source: url.map(|url| HttpRatesSettings { url, time_limit, refresh, max_age, rest }),
         dollars: env.parsed("FX_DOLLAR_TOKENS", "USDC,USDT")?,
         spread: env.parsed("FX_SPREAD_BPS", "50")?,
+    })
+}
+
+fn payout(env: &Environment<'_>) -> Result<PayoutSettings> {
+    let networks: Networks = env.parsed("PAYOUT_NETWORKS", Networks::DEFAULT)?;
+    let account = Account {
+        url: env.text("PAYOUT_URL"),
+        token: env.optional_secret("PAYOUT_TOKEN")?,
+        time_limit: Duration::from_millis(env.parsed("PAYOUT_TIMEOUT_MS", "5000")?),
+    };
+    Ok(PayoutSettings {
+        payouts: Payouts::new(env.parsed("PAYOUT_PROVIDER", "manual")?, account, &networks)?,
+        networks,
+        refund_after: Duration::from_secs(env.parsed("PAYOUT_REFUND_AFTER_SECONDS", "600")?),
     })
 }
 

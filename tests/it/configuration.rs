@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use diolkos::app::Server;
 use diolkos::config::{Config, Environment};
 use diolkos::foundation::Clock;
+use diolkos::providers::payout::{Networks, Payouts};
 use regex::Regex;
 
 use crate::harness::app::{TestApp, Variables};
@@ -38,7 +39,8 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 4] = ["CORS_ORIGINS", "FX_URL", "MIGRATION_DATABASE_URL", "OPERATOR_PASSWORD_HASH"];
+const OPTIONAL: [&str; 6] =
+    ["CORS_ORIGINS", "FX_URL", "MIGRATION_DATABASE_URL", "OPERATOR_PASSWORD_HASH", "PAYOUT_TOKEN", "PAYOUT_URL"];
 
 /// The names that a configuration asks for, and whether it could be read.
 fn asked(variables: &Variables) -> (BTreeSet<String>, bool) {
@@ -69,6 +71,7 @@ async fn the_examples_defaults_are_those_of_the_code() {
     let implementation = Regex::new(r#"SIMPLE_7702_ACCOUNT: Address = address!\("([^"]*)"\)"#).unwrap();
     in_code
         .insert("TREASURY_IMPLEMENTATION".to_owned(), format!("0x{}", &implementation.captures(&source).unwrap()[1]));
+    in_code.insert("PAYOUT_NETWORKS".to_owned(), Networks::DEFAULT.to_owned());
     in_code.insert("RUST_LOG".to_owned(), "info".to_owned());
     in_code.insert("LOG_FORMAT".to_owned(), "json".to_owned());
     in_code.insert("ROLES".to_owned(), "api,worker".to_owned());
@@ -148,6 +151,52 @@ fn the_readmes_table_names_existing_variables_with_their_defaults() {
         }
     }
     assert!(count >= 10, "the table was not found");
+}
+
+#[tokio::test]
+async fn a_payout_provider_that_lacks_something_is_refused_in_one_line() {
+    let app = TestApp::new().await;
+    let read = |provider: &str, url: &str, token: &str, networks: &str| {
+        let mut variables = app.variables.clone();
+        variables.insert("PAYOUT_PROVIDER", provider.to_owned());
+        variables.insert("PAYOUT_URL", url.to_owned());
+        variables.insert("PAYOUT_TOKEN", token.to_owned());
+        variables.insert("PAYOUT_NETWORKS", networks.to_owned());
+        let config = Config::read(&Environment::new(&|name| variables.get(name).cloned()));
+        config.map(|config| config.payout).map_err(|error| format!("{error:#}"))
+    };
+    let url = "https://api.pawapay.io";
+
+    assert!(matches!(read("", "", "", "").unwrap().payouts, Payouts::Manual));
+    assert!(matches!(read("simulator", "", "", "").unwrap().payouts, Payouts::Simulator));
+    let Payouts::PawaPay(account) = read("pawapay", url, "s3cret", "").unwrap().payouts else { panic!("not pawapay") };
+    assert_eq!(account.url.as_str(), "https://api.pawapay.io/");
+    assert!(!format!("{account:?}").contains("s3cret"));
+    assert!(read("pawapay", "http://127.0.0.1:1", "s3cret", "").is_ok());
+
+    for (provider, url, token, networks, word) in [
+        ("pawapay", "", "s3cret", "", "PAYOUT_URL"),
+        ("pawapay", url, "", "", "PAYOUT_TOKEN"),
+        ("pawapay", url, "s3 cret", "", "PAYOUT_TOKEN"),
+        ("pawapay", "http://api.pawapay.io", "s3cret", "", "PAYOUT_URL"),
+        ("pawapay", "https://s3cret@api.pawapay.io", "s3cret", "", "PAYOUT_URL"),
+        ("pawapay", url, "s3cret", "wave:KE:KES", "PAYOUT_NETWORKS: PawaPay has no wave in KE"),
+        ("PawaPay", url, "s3cret", "", "PAYOUT_PROVIDER"),
+    ] {
+        let refused = read(provider, url, token, networks).unwrap_err();
+        assert!(refused.contains(word) && !refused.contains('\n') && !refused.contains("s3"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn every_networks_currency_has_a_rate() {
+    let app = TestApp::with(|variables| drop(variables.remove("FX_RATES"))).await;
+    let acme = app.tenant("acme").await;
+    let networks: Networks = Networks::DEFAULT.parse().unwrap();
+    for network in networks.iter() {
+        let body = serde_json::json!({"local_currency": network.currency.code(), "fiat_amount": "10000"});
+        acme.test.post("/v1/fx/quote", body).await.expect(200);
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod money_rules;
 mod openapi;
 mod operations;
 mod operators;
+mod payouts;
 mod readiness;
 mod reorgs;
 mod reviews;

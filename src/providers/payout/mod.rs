@@ -8,10 +8,12 @@
 //! The id makes a payout happen once: a provider that is sent an id again pays nothing more and says where the first
 //! stands. Whoever does not know whether a send arrived asks for the status, and sends again what is not known.
 //!
-//! [`Simulator`] pays nothing (development, test keys). [`Networks`] says which networks there are and whose numbers
-//! they have.
+//! [`Simulator`] pays nothing (development, test keys); [`PawaPay`] pays. [`Networks`] says which networks there are and
+//! whose numbers they have.
 
 mod networks;
+pub mod pawapay;
+mod settings;
 mod simulator;
 
 use async_trait::async_trait;
@@ -23,6 +25,9 @@ use crate::foundation::{Phone, Rehearsal};
 use crate::providers::fx::Currency;
 
 pub use networks::{InvalidNetwork, Network, Networks, Unfit};
+pub use pawapay::{PawaPay, PawaPaySettings};
+pub(crate) use settings::Account;
+pub use settings::{PayoutSettings, Payouts};
 pub use simulator::Simulator;
 
 /// A payout that a provider is asked for.

@@ -5,6 +5,7 @@ pub mod app;
 pub mod db_proxy;
 pub mod document;
 pub mod engine;
+pub mod payout_network;
 pub mod process;
 pub mod rpc_proxy;
 pub mod services;
