@@ -26,6 +26,8 @@ alter table deposit no force row level security;
 update deposit set status = 'SETTLED', submitted_at = created_at, ended_at = created_at
     where status = 'SANDBOX_SIMULATED';
 alter table deposit force row level security;
+-- A name that is new is found out by storing the deposit; its operation follows.
+alter table deposit alter constraint deposit_chain_op_fkey deferrable initially deferred;
 alter table deposit
     drop constraint deposit_status_known,
     drop constraint deposit_live_has_money,

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::auth::{Auth, Jwt, OperatorAccess};
 use crate::chain::{self, Chain};
@@ -20,18 +22,34 @@ use crate::http::{self, HttpSettings, openapi};
 use crate::probes;
 use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
-use crate::product::{self, App, funding, transfers, webhook_endpoints};
+use crate::product::{self, App, funding, transfers, webhook_endpoints, withdrawals};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
+use crate::providers::payout::{PawaPay, PayoutProvider, Payouts, Simulator};
 use crate::webhooks::{Destinations, SystemLookup};
 
 /// How long work in hand may take after a shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// Call-backs about payouts that wait at once; what finds no room is found by looking.
+const CALL_BACKS: usize = 1_000;
 
 /// A server that is built and not running.
 pub struct Server {
     /// What handlers work with.
     pub app: App,
     config: Config,
+    /// Payouts that their provider has called back about.
+    moved_payouts: mpsc::Receiver<Uuid>,
+}
+
+type Workers = JoinSet<Result<()>>;
+
+/// A worker that ends when it is told to and cannot fail.
+fn tend(workers: &mut Workers, work: impl Future<Output = ()> + Send + 'static) {
+    workers.spawn(async move {
+        work.await;
+        Ok(())
+    });
 }
 
 impl Server {
@@ -47,10 +65,12 @@ impl Server {
             vec![Arc::new(probes::ChainProbe(chain.clone())), Arc::new(probes::LaneProbe(chain.clone()))],
             vec![Arc::new(probes::ChainGauges(chain.clone())), Arc::new(probes::LedgerGauges(db.clone()))],
         );
+        let (moved, moved_payouts) = mpsc::channel(CALL_BACKS);
         let app = App {
             auth: Auth::new(db.clone(), clock.clone(), jwt, operator),
             tokens: config.tokens.clone(),
             fx: fx(&config, &clock)?,
+            payouts: payouts(&config, &clock, moved)?,
             blind_indexer: BlindIndexer::new(&config.master_key),
             keys: TenantKeys::new(config.master_key.wrapping_key()),
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
@@ -60,45 +80,17 @@ impl Server {
             health,
             chain,
         };
-        Ok(Self { app, config })
+        Ok(Self { app, config, moved_payouts })
     }
 
     /// Runs the configured roles until `shutdown`, or until one of them cannot go on.
     ///
     /// HTTP ends first and finishes what it accepted; then the workers; then the pool is closed.
-    pub async fn run(self, listener: Option<TcpListener>, shutdown: CancellationToken) -> Result<()> {
+    pub async fn run(mut self, listener: Option<TcpListener>, shutdown: CancellationToken) -> Result<()> {
         let workers_stop = CancellationToken::new();
         let mut workers = JoinSet::new();
         if self.config.roles.contains(&Role::Worker) {
-            for engine in self.app.chain.engines().await.context("the database cannot be reached")? {
-                let stop = workers_stop.clone();
-                workers.spawn(async move { engine.run(stop).await.context("the chain engine cannot work") });
-            }
-            let (chain, stop) = (self.app.chain.clone(), workers_stop.clone());
-            workers.spawn(async move {
-                chain::simulate(chain, stop).await;
-                Ok(())
-            });
-            let (app, stop) = (self.app.clone(), workers_stop.clone());
-            workers.spawn(async move {
-                chain::follow(app.chain.clone(), funding::Settlement(app), stop).await;
-                Ok(())
-            });
-            let (app, stop) = (self.app.clone(), workers_stop.clone());
-            workers.spawn(async move {
-                chain::follow(app.chain.clone(), transfers::Settlement(app), stop).await;
-                Ok(())
-            });
-            let (webhooks, stop) = (webhook_endpoints::deliveries(&self.app)?, workers_stop.clone());
-            workers.spawn(async move {
-                webhooks.run(stop).await;
-                Ok(())
-            });
-            let (jobs, stop) = (product::jobs(&self.app), workers_stop.clone());
-            workers.spawn(async move {
-                jobs.run(stop).await;
-                Ok(())
-            });
+            self.spawn_workers(&mut workers, &workers_stop).await?;
         }
         let stop_api = shutdown.child_token();
         let api = self.serve(listener, stop_api.clone());
@@ -114,6 +106,26 @@ impl Server {
         let rest = tokio::time::timeout(GRACE, join_all(&mut workers)).await.unwrap_or(Ok(()));
         self.app.db.close().await;
         first.and(rest)
+    }
+
+    /// The engine, one follower for each kind of operation that features ask for, and what else works in the background.
+    async fn spawn_workers(&mut self, workers: &mut Workers, stop: &CancellationToken) -> Result<()> {
+        for engine in self.app.chain.engines().await.context("the database cannot be reached")? {
+            let stop = stop.clone();
+            workers.spawn(async move { engine.run(stop).await.context("the chain engine cannot work") });
+        }
+        let (app, chain) = (&self.app, &self.app.chain);
+        tend(workers, chain::simulate(chain.clone(), stop.clone()));
+        tend(workers, chain::follow(chain.clone(), funding::Settlement(app.clone()), stop.clone()));
+        tend(workers, chain::follow(chain.clone(), transfers::Settlement(app.clone()), stop.clone()));
+        tend(workers, chain::follow(chain.clone(), withdrawals::Sweeps(app.clone()), stop.clone()));
+        tend(workers, chain::follow(chain.clone(), withdrawals::Refunds(app.clone()), stop.clone()));
+        tend(workers, withdrawals::run_refunds(app.clone(), stop.clone()));
+        let moved = std::mem::replace(&mut self.moved_payouts, mpsc::channel(1).1);
+        tend(workers, withdrawals::run_payouts(app.clone(), moved, stop.clone()));
+        tend(workers, webhook_endpoints::deliveries(app)?.run(stop.clone()));
+        tend(workers, product::jobs(app).run(stop.clone()));
+        Ok(())
     }
 
     async fn serve(&self, listener: Option<TcpListener>, shutdown: CancellationToken) -> Result<()> {
@@ -159,6 +171,21 @@ fn fx(config: &Config, clock: &Clock) -> Result<Quotes> {
     Ok(Quotes::new(live, table, config.fx.spread))
 }
 
+/// Live keys' payouts are made as configured, test keys' by nobody.
+fn payouts(config: &Config, clock: &Clock, moved: mpsc::Sender<Uuid>) -> Result<withdrawals::Payouts> {
+    let simulator: Arc<dyn PayoutProvider> =
+        Arc::new(Simulator::new(Simulator::USUAL_DELAY, clock.clone()).calling_back(moved));
+    let live: Option<Arc<dyn PayoutProvider>> = match &config.payout.payouts {
+        Payouts::Manual => None,
+        Payouts::Simulator => {
+            tracing::warn!("PAYOUT_PROVIDER is simulator: live payouts are said to be made, and nobody makes them");
+            Some(simulator.clone())
+        }
+        Payouts::PawaPay(settings) => Some(Arc::new(PawaPay::new(settings.clone())?)),
+    };
+    Ok(withdrawals::Payouts::new(config.payout.networks.clone(), live, simulator, config.payout.refund_after))
+}
+
 /// Takes the configured port, or says in one line that somebody else has it.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
@@ -167,14 +194,14 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// The first worker that failed; never when all go on or have ended well.
-async fn first_failure(workers: &mut JoinSet<Result<()>>) -> Result<()> {
+async fn first_failure(workers: &mut Workers) -> Result<()> {
     while let Some(ended) = workers.join_next().await {
         ended.context("a worker panicked").and_then(|result| result)?;
     }
     std::future::pending().await
 }
 
-async fn join_all(workers: &mut JoinSet<Result<()>>) -> Result<()> {
+async fn join_all(workers: &mut Workers) -> Result<()> {
     while let Some(ended) = workers.join_next().await {
         ended.context("a worker panicked").and_then(|result| result)?;
     }

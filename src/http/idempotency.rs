@@ -92,10 +92,15 @@ impl Once {
     pub async fn replay(&self, tx: &mut TenantTx, mode: Mode) -> Result<Option<Response>> {
         let mode = *self.mode.get_or_init(|| mode);
         let Some(key) = &self.key else { return Ok(None) };
-        if !store::lock(tx, lock_number(tx.tenant(), mode, &key.text)).await? {
-            return Err(still_running());
+        // Whoever finds an answer needs no lock, and so keeps none until its transaction is rolled back.
+        let mut first = store::find(tx, mode, &key.text).await?;
+        if first.is_none() {
+            if !store::lock(tx, lock_number(tx.tenant(), mode, &key.text)).await? {
+                return Err(still_running());
+            }
+            first = store::find(tx, mode, &key.text).await?;
         }
-        let Some(first) = store::find(tx, mode, &key.text).await? else { return Ok(None) };
+        let Some(first) = first else { return Ok(None) };
         if first.digest != key.request {
             return Err(Error::conflict(
                 "idempotency_key_reused",

@@ -22,6 +22,7 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
     let acme = app.tenant("acme").await;
     acme.top_up("USDC", "1000").await;
     acme.customer(&phone(1)).await;
+    acme.customer(&phone(2)).await;
     let route = |path, caller: &Actor, good| Route { path, caller: caller.clone(), good };
     let routes = vec![
         route("/v1/users/provision", &acme.live, json!({"phone_number": phone(1)})),
@@ -37,6 +38,29 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
             &acme.live,
             json!({"local_currency": "XOF", "fiat_amount": "1000", "target_token": "USDC"}),
         ),
+        route(
+            "/v1/users/withdraw",
+            &acme.live,
+            json!({
+                "phone": phone(1), "amount": "1", "token": "USDC", "payout_mobile": phone(1),
+                "payout_network": "orange_money", "idempotency_key": "w-1",
+            }),
+        ),
+        route(
+            "/v1/transfers/send",
+            &acme.live,
+            json!({
+                "sender_phone": phone(1), "recipient_phone": phone(2), "quote_id": "DIRECT_CRYPTO:USDC:1",
+                "idempotency_key": "t-1",
+            }),
+        ),
+        route(
+            "/v1/dashboard/withdrawals/{id}/confirm-payout",
+            &acme.dashboard,
+            json!({"payout_reference": "MP1", "note": "n"}),
+        ),
+        route("/admin/withdrawals/{id}/payout", &app.operator(), json!({"action": "retry"})),
+        route("/v1/callbacks/payouts", &app.nobody(), json!({"payoutId": "01990000-0000-4000-8000-000000000001"})),
         route("/v1/dashboard/apikeys", &acme.dashboard, json!({"name": "till", "mode": "live"})),
         route(
             "/v1/dashboard/treasury/topup",

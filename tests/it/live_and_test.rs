@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::harness::app::TestApp;
 use crate::harness::tenant::fund_body;
+use crate::harness::until;
 
 const JANE: &str = "+2250700000001";
 
@@ -26,7 +27,10 @@ async fn fault_22_test_and_live_keys_see_nothing_of_each_other() {
     for field in ["wallet_address", "blind_index"] {
         assert_ne!(real[field], rehearsed[field], "{field}");
     }
-    assert_eq!(acme.test.get(balance).await.expect(200).json["balance_usdc"], "5.000000");
+    until("the rehearsed deposit has settled", || async {
+        (acme.test.get(balance).await.expect(200).json["balance_usdc"] == "5.000000").then_some(())
+    })
+    .await;
     for (mode, amount) in [("", "3.000000"), ("?mode=live", "3.000000"), ("?mode=test", "5.000000")] {
         let page = acme.dashboard.get(&format!("/v1/dashboard/deposits{mode}")).await.expect(200).json;
         assert_eq!(page["data"].as_array().unwrap().len(), 1, "{page}");

@@ -89,7 +89,8 @@ async fn what_was_written_in_the_ledger_stays() {
     let (mut superuser, mut server) = books().await;
     let query = "select attrelid::regclass::text || '.' || attname from pg_attribute
         where attrelid in ('ledger_transfer'::regclass, 'ledger_account'::regclass, 'deposit'::regclass,
-                           'topup'::regclass, 'chain_op'::regclass) and attnum > 0
+                           'topup'::regclass, 'chain_op'::regclass, 'transfer'::regclass,
+                           'withdrawal'::regclass, 'withdrawal_step'::regclass, 'payout'::regclass) and attnum > 0
           and has_column_privilege('diolkos_server', attrelid, attnum, 'update') order by attrelid, attnum";
     let changeable: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut superuser).await.unwrap();
     insta::assert_snapshot!(changeable.join("\n"), @r#"
@@ -109,6 +110,31 @@ async fn what_was_written_in_the_ledger_stays() {
     deposit.block_number
     deposit.submitted_at
     deposit.ended_at
+    transfer.status
+    transfer.failure
+    transfer.tx_hash
+    transfer.block_number
+    transfer.submitted_at
+    transfer.ended_at
+    withdrawal.status
+    withdrawal.failure
+    withdrawal.tx_hash
+    withdrawal.block_number
+    withdrawal.payout_reference
+    withdrawal.refund
+    withdrawal.refund_at
+    withdrawal.refund_op_id
+    withdrawal.refund_tx_hash
+    withdrawal.submitted_at
+    withdrawal.received_at
+    withdrawal.ended_at
+    payout.state
+    payout.reference
+    payout.failure
+    payout.asked_at
+    payout.attempts
+    payout.next_at
+    payout.ended_at
     "#);
 
     for statement in [
@@ -120,6 +146,11 @@ async fn what_was_written_in_the_ledger_stays() {
         "delete from ledger_account",
         "delete from deposit",
         "delete from topup",
+        "delete from transfer",
+        "delete from withdrawal",
+        "update withdrawal set amount = 1",
+        "update withdrawal_step set state = 'COMPLETED'",
+        "delete from payout",
         "truncate ledger_transfer",
     ] {
         assert_eq!(refusal(&mut server, statement).await, "42501", "{statement}");

@@ -54,14 +54,18 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     idempotency_record: delete, select
     ledger_account: select
     ledger_transfer: nothing
+    payout: update (attempts, next_at)
     phone_change: nothing
     tenant: insert, select
     topup: select
+    transfer: nothing
     wallet: nothing
     webhook_attempt: nothing
     webhook_delivery: select, update (attempts, next_at, lease_until)
     webhook_endpoint: delete, update (trouble)
     webhook_event: delete
     webhook_secret: nothing
+    withdrawal: nothing
+    withdrawal_step: nothing
     "#);
 }

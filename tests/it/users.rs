@@ -10,6 +10,7 @@ use crate::harness::actor::{Actor, Answer};
 use crate::harness::app::TestApp;
 use crate::harness::rpc_proxy::Fault;
 use crate::harness::tenant::{fund_body, phone};
+use crate::harness::until;
 
 const JANE: &str = "+2250700000001";
 const BALANCE_OF_JANE: &str = "/v1/users/balance?phone_number=%2B2250700000001";
@@ -182,11 +183,15 @@ async fn the_balance_of_a_test_key_is_the_sum_of_its_deposits() {
     let acme = app.tenant("acme").await;
     provision(&acme.test, JANE).await.expect(200);
 
-    for (id, amount) in [("a", "19.62"), ("b", "0.000001"), ("b", "5")] {
+    for (id, amount) in [("a", "19.62"), ("b", "0.000010"), ("b", "5"), ("reverts", "7.000001")] {
         acme.test.post("/v1/users/fund", fund_body(JANE, id, amount)).await;
     }
 
-    assert_eq!(acme.test.get(BALANCE_OF_JANE).await.expect(200).json["balance_usdc"], "19.620001");
+    until("both deposits have settled", || async {
+        let balance = acme.test.get(BALANCE_OF_JANE).await.expect(200);
+        (balance.json["balance_usdc"] == "19.620010").then_some(())
+    })
+    .await;
     let usdt = acme.test.get(&format!("{BALANCE_OF_JANE}&token=USDT")).await.expect(200).json;
     assert_eq!(usdt["balance_usdt"], "0.000000");
 }

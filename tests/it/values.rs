@@ -28,7 +28,8 @@ async fn fault_23_a_field_of_the_wrong_type_is_named() {
             let mut without = good.clone();
             without.as_object_mut().unwrap().remove(field);
             let answer = caller.post(path, without).await;
-            let is_optional = matches!(&**field, "mode" | "note" | "events" | "description")
+            let is_optional = matches!(&**field, "mode" | "note" | "events" | "description" | "idempotency_key")
+                || (*path == "/v1/users/withdraw" && field == "token")
                 || (*path == "/v1/fx/quote" && field == "target_token");
             assert_eq!(answer.error() == "missing_field", !is_optional, "{path} without {field}: {answer}");
         }
@@ -66,8 +67,12 @@ async fn fault_23_no_text_in_any_field_breaks_anything() {
                 body[field] = json!(text);
                 let answer = caller.post(path, body).await;
                 let shown = format!("{path} {field}={:?}", text.chars().take(40).collect::<String>());
-                assert!(matches!(answer.status, 200..=202 | 400 | 409), "{shown}: {answer}");
-                assert_eq!(answer.header("content-type"), "application/json", "{shown}");
+                // A path that names nobody's record leads nowhere.
+                let leads_nowhere = path.contains('{') && answer.status == 404;
+                assert!(leads_nowhere || matches!(answer.status, 200..=204 | 400 | 409), "{shown}: {answer}");
+                if answer.status != 204 {
+                    assert_eq!(answer.header("content-type"), "application/json", "{shown}");
+                }
                 assert_eq!(answer.header("x-request-id").len(), 36, "{shown}");
                 assert!(answer.text.len() < 5_000, "{shown}: {answer}");
                 assert!(answer.headers.get("x-injected").is_none(), "{shown}");

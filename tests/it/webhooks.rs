@@ -244,9 +244,10 @@ async fn an_event_that_is_not_taken_holds_up_its_own_deposit_only() {
     receiver.until_received(7).await;
     assert_eq!(told("dep_1"), ["deposit.queued", "deposit.submitted", "deposit.submitted", "deposit.settled"]);
     let logs = acme.until_hook_logs_are(6, "delivered").await;
-    assert_eq!(logs[1]["attempts"][0]["error"], "answered 500 Internal Server Error");
-    assert_eq!(logs[1]["attempts"][0]["answer"], "status 500");
-    assert_eq!(logs[1]["attempts"][1]["status_code"], 204);
+    let held_up = logs.iter().find(|log| log["attempts"].as_array().unwrap().len() == 2).unwrap();
+    assert_eq!(held_up["attempts"][0]["error"], "answered 500 Internal Server Error");
+    assert_eq!(held_up["attempts"][0]["answer"], "status 500");
+    assert_eq!(held_up["attempts"][1]["status_code"], 204);
 }
 
 #[tokio::test]

@@ -164,6 +164,8 @@ async fn a_deleted_webhook_is_told_nothing_more() {
     let hook = acme.hook(&receiver.url, None).await;
     simulate(&acme, "dep_1").await;
     receiver.until_received(1).await;
+    crate::harness::until("all of its events wait", || async { (acme.hook_logs().await.len() == 3).then_some(()) })
+        .await;
 
     acme.dashboard.delete(&format!("{HOOKS}/{}", hook.id)).await.expect(204);
     simulate(&acme, "dep_2").await;

@@ -20,13 +20,7 @@ pub fn refunded(row: &Row, at: DateTime<Utc>, token: Option<&Token>) -> db::Resu
     tell(row, EventType::WithdrawalRefunded, Status::PayoutFailed, at, token)
 }
 
-fn tell(
-    row: &Row,
-    event: EventType,
-    status: Status,
-    at: DateTime<Utc>,
-    token: Option<&Token>,
-) -> db::Result<NewEvent> {
+fn tell(row: &Row, event: EventType, status: Status, at: DateTime<Utc>, token: Option<&Token>) -> db::Result<NewEvent> {
     let wallet = Address::try_from(row.wallet.as_slice()).ok();
     let hash = |bytes: &Option<Vec<u8>>| bytes.as_deref().and_then(|hash| B256::try_from(hash).ok());
     Ok(NewEvent {

@@ -8,17 +8,19 @@
 use std::time::Duration;
 
 use alloy::primitives::Address;
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::store::{self, Step};
-use super::{Refund, events};
+use super::store::{self, Row, Step};
+use super::{Refund, events, payout};
 use crate::chain::{self, Follower, NewOperation, News, OperationState, Payer};
-use crate::db;
-use crate::foundation::{FailPoint, Mode, Rehearsal, TenantId};
+use crate::db::{self, TenantTx};
+use crate::foundation::{Amount, FailPoint, Mode, Rehearsal, TenantId, Token};
 use crate::http::{Error, Result};
 use crate::ledger::{self, AccountKind, End, Ended, Outcome, Posting};
 use crate::product::App;
+use crate::providers::payout::Progress;
 use crate::webhooks;
 
 /// The name under which the chain and the ledger know refunds.
@@ -27,13 +29,16 @@ const KIND: &str = "withdrawal_refund";
 /// How often the worker looks for refunds that are due.
 const POLL: Duration = Duration::from_millis(500);
 
+/// How much later tokens go back whose payout's provider does not say that it is refused.
+const POSTPONED: TimeDelta = TimeDelta::seconds(60);
+
 /// Sends tokens back when that is due, until told to stop.
 pub async fn run(app: App, shutdown: CancellationToken) {
     loop {
         match store::due_refunds(&app.db, 100).await {
             Ok(due) => {
                 for (tenant, id) in due {
-                    if let Err(error) = send(&app, tenant, id).await {
+                    if let Err(error) = decide(&app, tenant, id).await {
                         tracing::error!(withdrawal = %id, %tenant, %error, "the tokens of a refused payout do not go back");
                     }
                 }
@@ -47,10 +52,29 @@ pub async fn run(app: App, shutdown: CancellationToken) {
     }
 }
 
-/// The reservation, the operation and the withdrawal that names it, together or not at all.
-async fn send(app: &App, tenant: TenantId, id: Uuid) -> Result<()> {
+/// What the payout's provider says now decides: it may have thought better of the refusal.
+async fn decide(app: &App, tenant: TenantId, id: Uuid) -> Result<()> {
+    let said = payout::last_word(app, tenant, id).await;
     let mut tx = app.db.tenant(tenant).begin().await?;
     let Some(row) = store::find(&mut tx, id).await? else { return Ok(()) };
+    match said {
+        Ok(None | Some(Progress::Refused { .. } | Progress::Unknown)) => send(app, tx, &row).await,
+        Ok(Some(Progress::Paid { reference })) => {
+            tracing::error!(withdrawal = %id, %tenant, "a payout that was refused has been paid; the tokens do not go back");
+            payout::pay(&mut tx, app, &row, &reference, "paid after it was refused".to_owned()).await?;
+            Ok(tx.commit().await?)
+        }
+        Ok(Some(Progress::Pending)) | Err(_) => {
+            store::postpone_refund(&mut tx, id, app.clock.now() + POSTPONED).await?;
+            tx.commit().await?;
+            said.map(drop)
+        }
+    }
+}
+
+/// The reservation, the operation and the withdrawal that names it, together or not at all.
+async fn send(app: &App, mut tx: TenantTx, row: &Row) -> Result<()> {
+    let tenant = tx.tenant();
     let mode = Mode::from_word(&row.mode).ok_or_else(|| Error::internal("a withdrawal of no mode"))?;
     let token = app.tokens.by_symbol(&row.token);
     let token = token.ok_or_else(|| Error::internal(format!("the token {} is not configured", row.token)))?;
@@ -83,17 +107,17 @@ async fn send(app: &App, tenant: TenantId, id: Uuid) -> Result<()> {
         }
     }
     chain::enqueue(&mut tx, std::slice::from_ref(&operation)).await?;
-    if !store::send_refund(&mut tx, id, operation.id).await? {
+    if !store::send_refund(&mut tx, row.id, operation.id).await? {
         return Ok(());
     }
-    let step = Step::of(&row, "REFUND_SENT", app.clock.now()).known_as(operation.id.to_string());
+    let step = Step::of(row, "REFUND_SENT", app.clock.now()).known_as(operation.id.to_string());
     store::add_steps(&mut tx, &[step]).await?;
     tx.commit().await?;
     FailPoint::RefundStored.reached();
     Ok(())
 }
 
-fn rehearsed_failure(mode: Mode, token: &crate::foundation::Token, amount: crate::foundation::Amount) -> Option<&'static str> {
+fn rehearsed_failure(mode: Mode, token: &Token, amount: Amount) -> Option<&'static str> {
     let reverts = mode == Mode::Test && Rehearsal::of(token, amount) == Some(Rehearsal::RefundReverts);
     reverts.then_some("reverted, as the fraction of the amount asked for")
 }

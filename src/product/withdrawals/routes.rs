@@ -32,9 +32,7 @@ pub struct AcceptedWithdrawal {
 impl AcceptedWithdrawal {
     fn of(known: &Known, mode: Mode, token: &str) -> Self {
         let (status, message) = match mode {
-            Mode::Live => {
-                (known.status.as_str(), format!("Withdrawal initiated. {token} sweep submitted on-chain."))
-            }
+            Mode::Live => (known.status.as_str(), format!("Withdrawal initiated. {token} sweep submitted on-chain.")),
             Mode::Test => ("SANDBOX_SIMULATED", "Withdrawal simulated: a test key moves nothing".to_owned()),
         };
         Self { withdrawal_id: known.public_id(), status, message }
@@ -90,10 +88,8 @@ pub async fn withdraw(caller: Tenant, State(app): State<App>, posted: Posted<Wit
     let id = Uuid::now_v7();
     let key = CustomerKeys::of(&mut tx, &app.keys, customer.id).await?;
     let context = Recipient::context(caller.tenant, id);
-    let mobile = Recipient {
-        sealed: key.seal(&context, wish.mobile.e164().as_bytes())?,
-        hint: Recipient::hint(&wish.mobile),
-    };
+    let mobile =
+        Recipient { sealed: key.seal(&context, wish.mobile.e164().as_bytes())?, hint: Recipient::hint(&wish.mobile) };
     let withdrawal = NewWithdrawal {
         tenant: caller.tenant,
         mode,

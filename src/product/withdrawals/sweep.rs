@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::payout::MANUAL;
@@ -62,7 +63,7 @@ impl Follower for Sweeps {
         }
         store::add_payouts(&mut tx, &payouts(app, &moved)).await?;
         store::add_steps(&mut tx, &moved.iter().flat_map(steps).collect::<Vec<_>>()).await?;
-        let told: Result<Vec<NewEvent>, sqlx::Error> = moved.iter().flat_map(|moved| tell(app, moved)).collect();
+        let told: Result<Vec<NewEvent>, sqlx::Error> = moved.iter().flat_map(|row| tell(app, row)).collect();
         webhooks::emit(&mut tx, &told?).await?;
         tx.commit().await?;
         FailPoint::Noted.reached();
@@ -96,10 +97,10 @@ fn status(news: &News) -> Status {
     }
 }
 
-fn payouts(app: &App, moved: &[(Row, bool)]) -> Vec<NewPayout> {
-    let received = moved.iter().filter(|(row, _)| row.status == Status::CryptoReceived.as_str());
+fn payouts(app: &App, moved: &[Row]) -> Vec<NewPayout> {
+    let received = moved.iter().filter(|row| row.status == Status::CryptoReceived.as_str());
     received
-        .map(|(row, _)| {
+        .map(|row| {
             let provider = app.payouts.provider_name(Mode::from_word(&row.mode).unwrap_or_default());
             NewPayout { tenant: row.tenant_id, withdrawal: row.id, provider, is_manual: provider == MANUAL }
         })
@@ -107,21 +108,20 @@ fn payouts(app: &App, moved: &[(Row, bool)]) -> Vec<NewPayout> {
 }
 
 /// The states that are new, also one that nobody noticed while it lasted.
-fn new_states((row, was_submitted): &(Row, bool)) -> impl Iterator<Item = (Status, chrono::DateTime<chrono::Utc>)> {
-    let submitted = row.submitted_at.filter(|_| !was_submitted).map(|at| (Status::Submitted, at));
+fn new_states(row: &Row) -> impl Iterator<Item = (Status, DateTime<Utc>)> {
+    let submitted = row.submitted_at.filter(|_| !row.was_submitted).map(|at| (Status::Submitted, at));
     let ended = row.received_at.or(row.ended_at);
     submitted.into_iter().chain(Status::from_word(&row.status).zip(ended))
 }
 
-fn steps(moved: &(Row, bool)) -> impl Iterator<Item = Step> {
-    new_states(moved).map(|(status, at)| {
-        let row = &moved.0;
+fn steps(row: &Row) -> impl Iterator<Item = Step> {
+    new_states(row).map(|(status, at)| {
         let failure = row.failure.clone().filter(|_| status == Status::Failed);
         Step::of(row, status.as_str(), at).in_transaction(row.tx_hash.clone()).saying(failure)
     })
 }
 
-fn tell<'a>(app: &'a App, moved: &'a (Row, bool)) -> impl Iterator<Item = Result<NewEvent, sqlx::Error>> + 'a {
-    let token = app.tokens.by_symbol(&moved.0.token);
-    new_states(moved).map(move |(status, at)| events::told(&moved.0, status, at, token))
+fn tell<'a>(app: &'a App, row: &'a Row) -> impl Iterator<Item = Result<NewEvent, sqlx::Error>> + 'a {
+    let token = app.tokens.by_symbol(&row.token);
+    new_states(row).map(move |(status, at)| events::told(row, status, at, token))
 }

@@ -14,7 +14,6 @@ use crate::product::fx::Payout;
 use crate::webhooks;
 
 /// A withdrawal that somebody asks for.
-#[derive(Clone, Debug)]
 pub struct NewWithdrawal {
     /// Whose.
     pub tenant: TenantId,
@@ -47,7 +46,6 @@ pub struct NewWithdrawal {
 }
 
 /// The mobile number that receives local money, as it is stored.
-#[derive(Clone, Debug)]
 pub struct Recipient {
     /// Under the customer's key.
     pub sealed: Sealed,

@@ -135,6 +135,8 @@ impl TestEngine {
             .map(|(recipient, amount)| {
                 let id = Uuid::now_v7();
                 NewOperation {
+                    mode: diolkos::foundation::Mode::Live,
+                    rehearsed_failure: None,
                     tenant: self.tenant,
                     id,
                     kind: "test",

@@ -12,6 +12,7 @@ pub mod services;
 pub mod tenant;
 pub mod webhook_receiver;
 pub mod wire;
+pub mod withdrawals;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -62,6 +62,15 @@ impl TestTenant {
         answer.json["wallet_address"].as_str().unwrap().parse().unwrap()
     }
 
+    /// A customer whose wallet holds USDC, which came by a deposit; its address. The treasury has been topped up.
+    pub async fn customer_with(&self, phone: &str, amount: &str) -> Address {
+        let wallet = self.customer(phone).await;
+        let deposit = format!("dep_of_{}", &phone[1..]);
+        self.fund(phone, &deposit, amount).await.expect(202);
+        self.until_deposit_is(&deposit, "SETTLED").await;
+        wallet
+    }
+
     /// Asks for a USDC deposit.
     pub async fn fund(&self, phone: &str, deposit_id: &str, amount: &str) -> Answer {
         self.live.post("/v1/users/fund", fund_body(phone, deposit_id, amount)).await

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::worker;
-use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
+use crate::http::openapi::{CaasErrors, CaasPostErrors};
 use crate::http::{Posted, Result};
 use crate::product::App;
 
@@ -23,11 +23,10 @@ pub struct PayoutCallBack {
 ///
 /// Anybody may say so: nothing that is said here is believed. The provider itself is asked where the payout stands,
 /// sooner than it would have been. The answer does not tell whether there is such a payout.
-#[utoipa::path(post, path = "/v1/callbacks/payouts", operation_id = "hear_of_payout", tag = "Operations",
+#[utoipa::path(post, path = "/v1/callbacks/payouts", operation_id = "hear_of_payout", tag = "Operations", security(()),
     request_body = PayoutCallBack,
     responses(
         (status = 204, description = "Heard"),
-        (status = 401, description = "Never: no credentials are asked for", body = CaasError),
         CaasErrors, CaasPostErrors))]
 pub async fn call_back(State(app): State<App>, posted: Posted<PayoutCallBack>) -> Result<StatusCode> {
     worker::heard(&app, posted.body.payout_id).await;

@@ -85,7 +85,9 @@ fn confirmed_by(caller: &Dashboard, note: Option<String>) -> String {
     note.map_or(by.clone(), |note| format!("{by}: {note}"))
 }
 
-async fn pay(tx: &mut TenantTx, app: &App, row: &Row, reference: &str, note: String) -> Result<()> {
+/// The local money of a withdrawal was paid, though nobody waits for that any more, or knows it of the payout; 409 when
+/// the tokens have not arrived or are on their way back.
+pub async fn pay(tx: &mut TenantTx, app: &App, row: &Row, reference: &str, note: String) -> Result<()> {
     let now = app.clock.now();
     if !may_be_paid(row) || !ending::post_paid(tx, row).await? {
         return Err(not_waiting(row));

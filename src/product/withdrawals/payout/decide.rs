@@ -10,13 +10,14 @@ use validator::Validate;
 
 use super::super::store::{self, NewPayout, Note, Row, Step};
 use super::super::{PREFIX, Status};
-use super::{MANUAL, ending};
+use super::{MANUAL, ending, last_word};
 use crate::auth::Operator;
 use crate::db::{self, TenantTx};
 use crate::foundation::{Mode, PublicId};
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Error, Path, Posted, Result};
 use crate::product::App;
+use crate::providers::payout::Progress;
 
 /// What is to be done about local money that was not paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -52,6 +53,7 @@ pub struct DecidedPayout {
     responses(
         (status = 200, description = "It is on its way", body = DecidedPayout),
         (status = 404, description = "There is no such withdrawal", body = CaasError),
+        (status = 502, description = "The payout's provider gives no answer", body = CaasError),
         CaasErrors, CaasPostErrors))]
 pub async fn decide(
     _: Operator,
@@ -62,6 +64,9 @@ pub async fn decide(
     let unknown = || Error::not_found("withdrawal_not_found", "there is no such withdrawal");
     let id = PublicId::parse(PREFIX, &id).map_err(|_| unknown())?;
     let tenant = store::owner_of_withdrawal(&app.db, id).await?.ok_or_else(unknown)?;
+    if let Some(Progress::Pending | Progress::Paid { .. }) = last_word(&app, tenant, id).await? {
+        return Err(Error::conflict("payout_not_refused", "the provider says now that it pays, or has paid"));
+    }
     let mut tx = app.db.tenant(tenant).begin().await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
@@ -81,8 +86,7 @@ async fn retry(tx: &mut TenantTx, app: &App, row: &Row) -> Result<Status> {
     }
     let mode = Mode::from_word(&row.mode).ok_or_else(|| Error::internal("a withdrawal of no mode"))?;
     let provider = app.payouts.provider_name(mode);
-    let payout =
-        NewPayout { tenant: row.tenant_id, withdrawal: row.id, provider, is_manual: provider == MANUAL };
+    let payout = NewPayout { tenant: row.tenant_id, withdrawal: row.id, provider, is_manual: provider == MANUAL };
     store::add_payouts(tx, &[payout]).await?;
     let step = Step::of(row, "PAYOUT_RETRIED", app.clock.now()).saying("by an operator".to_owned());
     store::add_steps(tx, &[step]).await?;

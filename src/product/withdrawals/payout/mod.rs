@@ -15,6 +15,7 @@ mod callback;
 mod confirm;
 mod decide;
 mod ending;
+mod request;
 mod worker;
 
 use std::sync::Arc;
@@ -24,8 +25,10 @@ use crate::foundation::Mode;
 use crate::providers::payout::{Networks, PayoutProvider};
 
 pub(super) use callback::{__path_call_back, call_back};
+pub(super) use confirm::pay;
 pub(super) use confirm::{__path_confirm, confirm};
 pub(super) use decide::{__path_decide, decide};
+pub(super) use request::last_word;
 pub use worker::run;
 
 /// The word in the database for payouts that people make.

@@ -1,22 +1,17 @@
 //! Looking after payouts until they have ended.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rust_decimal::Decimal;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::super::store::{self, Asked, Due, Note};
-use super::super::withdrawal::Recipient;
-use super::{Payouts, ending};
-use crate::foundation::{FailPoint, Mode, Phone, Rehearsal, Sealed};
-use crate::http::{Error, Result};
+use super::super::store::{self, Due, Note};
+use super::{ending, request};
+use crate::foundation::FailPoint;
+use crate::http::Result;
 use crate::product::App;
-use crate::product::users::CustomerKeys;
-use crate::providers::fx::Currency;
 use crate::providers::payout::{PayoutError, PayoutProvider, PayoutRequest, Progress};
 
 /// Payouts in hand at once.
@@ -79,10 +74,7 @@ async fn take(app: &App, in_hand: &mut JoinSet<()>) -> Result<()> {
 async fn look_after(app: &App, due: &Due) -> Result<()> {
     let mut tx = app.db.tenant(due.tenant).begin().await?;
     let Some(asked) = store::begin(&mut tx, due).await? else { return Ok(()) };
-    let mobile = recipient(app, &mut tx, due, &asked).await?;
-    let mode = Mode::from_word(&asked.mode).ok_or_else(|| Error::internal("a withdrawal of no mode"))?;
-    let provider = provider(&app.payouts, mode, &asked.provider)?;
-    let request = request(app, due, &asked, mobile, mode)?;
+    let (provider, request) = request::of(app, &mut tx, due.id, &asked).await?;
     tx.commit().await?;
     FailPoint::PayoutAsked.reached();
 
@@ -132,39 +124,6 @@ async fn later(app: &App, due: &Due, pause: Duration, why: Option<&str>) -> Resu
 fn pause(attempt: i32) -> Duration {
     let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(10);
     (Duration::from_secs(1) * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
-}
-
-/// A payout stays with the provider that it was made for.
-fn provider<'a>(payouts: &'a Payouts, mode: Mode, name: &str) -> Result<&'a Arc<dyn PayoutProvider>> {
-    let provider = payouts.provider(mode).filter(|provider| provider.name() == name);
-    provider.ok_or_else(|| Error::internal(format!("the provider {name} of a payout is not configured")))
-}
-
-async fn recipient(app: &App, tx: &mut crate::db::TenantTx, due: &Due, asked: &Asked) -> Result<Phone> {
-    let key = CustomerKeys::of(tx, &app.keys, asked.customer_id).await?;
-    let context = Recipient::context(due.tenant, asked.withdrawal_id);
-    let digits = key.open(&context, &Sealed(asked.mobile_sealed.clone()))?;
-    let text = std::str::from_utf8(&digits).map_err(Error::internal)?;
-    Phone::parse(text).map_err(Error::internal)
-}
-
-fn request(app: &App, due: &Due, asked: &Asked, mobile: Phone, mode: Mode) -> Result<PayoutRequest> {
-    let currency = Currency::from_code(&asked.currency);
-    // The amount's fraction decides what is to go wrong when nothing is paid in earnest.
-    let token = app.tokens.by_symbol(&asked.token);
-    let is_rehearsed = mode == Mode::Test || asked.provider == "simulator";
-    let rehearsal = token.filter(|_| is_rehearsed).and_then(|token| Rehearsal::of(token, asked.amount));
-    Ok(PayoutRequest {
-        id: due.id,
-        withdrawal_id: asked.withdrawal_id,
-        mobile,
-        network: asked.network.clone(),
-        country: asked.country.clone(),
-        currency: currency.ok_or_else(|| Error::internal("a withdrawal of an unknown currency"))?,
-        amount: Decimal::normalize(&asked.fiat_amount),
-        asked_at: asked.asked_at,
-        rehearsal,
-    })
 }
 
 #[cfg(test)]

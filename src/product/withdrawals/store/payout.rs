@@ -114,6 +114,30 @@ pub async fn begin(tx: &mut TenantTx, due: &Due) -> db::Result<Option<Asked>> {
     .await
 }
 
+/// The refused payout of a withdrawal whose provider was asked last, if a provider was; with its id.
+pub async fn refused(tx: &mut TenantTx, withdrawal: Uuid) -> db::Result<Option<(Uuid, Asked)>> {
+    let id = sqlx::query_scalar!(
+        "select id from payout where tenant_id = $1 and withdrawal_id = $2 and state = 'refused' and attempts > 0
+        order by ended_at desc limit 1",
+        tx.tenant().0,
+        withdrawal,
+    );
+    let Some(id) = id.fetch_optional(&mut **tx).await? else { return Ok(None) };
+    let asked = sqlx::query_as!(
+        Asked,
+        r#"select p.withdrawal_id, p.provider, w.customer_id, w.mobile_sealed, w.network, w.country, w.currency,
+            w.fiat_amount as "fiat_amount: Decimal", w.token, w.amount as "amount: Amount", w.mode,
+            p.asked_at as "asked_at!", false as "is_first!"
+        from payout p join withdrawal w on w.tenant_id = p.tenant_id and w.id = p.withdrawal_id
+        where p.tenant_id = $1 and p.id = $2"#,
+        tx.tenant().0,
+        id,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Some((id, asked)))
+}
+
 /// Whoever looks after the payout looks again after `pause`.
 pub async fn later(tx: &mut TenantTx, due: &Due, pause: Duration, why: Option<&str>) -> db::Result<()> {
     sqlx::query!(

@@ -35,6 +35,19 @@ pub async fn schedule(tx: &mut TenantTx, id: Uuid, at: DateTime<Utc>) -> db::Res
     Ok(done.rows_affected() == 1)
 }
 
+/// The tokens do not go back yet.
+pub async fn postpone(tx: &mut TenantTx, id: Uuid, until: DateTime<Utc>) -> db::Result<()> {
+    sqlx::query!(
+        "update withdrawal set refund_at = $3 where tenant_id = $1 and id = $2 and refund = 'due'",
+        tx.tenant().0,
+        id,
+        until,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 /// The tokens go back under this operation; `false` when somebody else sends them, or they are not to go.
 pub async fn send(tx: &mut TenantTx, id: Uuid, operation: Uuid) -> db::Result<bool> {
     let done = sqlx::query!(

@@ -9,10 +9,10 @@ use crate::db::{self, TenantTx};
 use crate::foundation::Amount;
 use crate::product::withdrawals::Status;
 
-/// Moves withdrawals on; returns those that moved or stood there, with whether it was noted before that they were
-/// submitted.
-pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<Vec<(Row, bool)>> {
-    let rows = sqlx::query!(
+/// Moves withdrawals on; returns those that moved or stood there.
+pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
         r#"update withdrawal w set
             status = n.status,
             tx_hash = coalesce(n.tx_hash, w.tx_hash),
@@ -26,7 +26,7 @@ pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<
             as n (tenant_id, id, status, tx_hash, block_number, failure, submitted_at, ended_at)
         join withdrawal before on before.tenant_id = n.tenant_id and before.id = n.id
         where w.tenant_id = n.tenant_id and w.id = n.id and w.status in ('PENDING', 'SUBMITTED')
-        returning w.tenant_id, w.id, w.mode, w.customer_id, w.wallet, w.token, w.amount as "amount: Amount",
+        returning w.tenant_id, w.id, w.mode, w.wallet, w.token, w.amount as "amount: Amount",
             w.mobile_hint, w.network, w.currency, w.fiat_amount as "fiat_amount: Decimal", w.rate as "rate: Decimal",
             w.idempotency_key, w.status, w.failure, w.tx_hash, w.block_number, w.payout_reference, w.refund,
             w.refund_tx_hash, w.created_at, w.submitted_at, w.received_at, w.ended_at,
@@ -42,35 +42,5 @@ pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<
         &news.iter().map(|(n, _)| n.ended_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
     )
     .fetch_all(&mut **tx)
-    .await?;
-    let rows = rows.into_iter().map(|row| {
-        let told = Row {
-            tenant_id: row.tenant_id,
-            id: row.id,
-            mode: row.mode,
-            customer_id: row.customer_id,
-            wallet: row.wallet,
-            token: row.token,
-            amount: row.amount,
-            mobile_hint: row.mobile_hint,
-            network: row.network,
-            currency: row.currency,
-            fiat_amount: row.fiat_amount,
-            rate: row.rate,
-            idempotency_key: row.idempotency_key,
-            status: row.status,
-            failure: row.failure,
-            tx_hash: row.tx_hash,
-            block_number: row.block_number,
-            payout_reference: row.payout_reference,
-            refund: row.refund,
-            refund_tx_hash: row.refund_tx_hash,
-            created_at: row.created_at,
-            submitted_at: row.submitted_at,
-            received_at: row.received_at,
-            ended_at: row.ended_at,
-        };
-        (told, row.was_submitted)
-    });
-    Ok(rows.collect())
+    .await
 }

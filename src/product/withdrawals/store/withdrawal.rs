@@ -15,7 +15,6 @@ pub struct Row {
     pub tenant_id: Uuid,
     pub id: Uuid,
     pub mode: String,
-    pub customer_id: Uuid,
     pub wallet: Vec<u8>,
     pub token: String,
     pub amount: Amount,
@@ -36,6 +35,8 @@ pub struct Row {
     pub submitted_at: Option<DateTime<Utc>>,
     pub received_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
+    /// Whether it was noted before that its tokens are on their way.
+    pub was_submitted: bool,
 }
 
 pub async fn insert(tx: &mut TenantTx, new: &NewWithdrawal) -> http::Result<Row> {
@@ -74,10 +75,10 @@ pub async fn insert(tx: &mut TenantTx, new: &NewWithdrawal) -> http::Result<Row>
 pub async fn find(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Row>> {
     sqlx::query_as!(
         Row,
-        r#"select tenant_id, id, mode, customer_id, wallet, token, amount as "amount: Amount", mobile_hint, network,
+        r#"select tenant_id, id, mode, wallet, token, amount as "amount: Amount", mobile_hint, network,
             currency, fiat_amount as "fiat_amount: Decimal", rate as "rate: Decimal", idempotency_key, status, failure,
             tx_hash, block_number, payout_reference, refund, refund_tx_hash, created_at, submitted_at, received_at,
-            ended_at
+            ended_at, submitted_at is not null as "was_submitted!"
         from withdrawal where tenant_id = $1 and id = $2"#,
         tx.tenant().0,
         id,
