@@ -6,23 +6,21 @@ use super::{Chain, RpcError};
 use crate::db::{self, TenantTx};
 use crate::foundation::Amount;
 
-/// What an account held at a block.
+/// What an account held at a block, or after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Base units.
     pub amount: Amount,
-    /// The block's number.
+    /// The block's number: what happened in it and before is counted.
     pub block: u64,
 }
 
 impl Chain {
-    /// Base units of a token that an account holds at the newest block.
+    /// Base units of a token that an account holds now, with the newest block of the moment before: a payment that is
+    /// mined in between is counted twice, and so promised too little, never too much.
     pub async fn held(&self, token: Address, holder: Address) -> Result<Held, RpcError> {
         let block = self.rpc().head().await?.number;
-        let balance = self.rpc().token_balance_at(token, holder, block).await?;
-        let amount = u128::try_from(balance).ok().and_then(Amount::from_base_units);
-        let amount = amount.ok_or_else(|| RpcError::Unavailable("a balance beyond all bounds".into()))?;
-        Ok(Held { amount, block })
+        Ok(Held { amount: self.token_balance(token, holder).await?, block })
     }
 }
 

@@ -162,15 +162,6 @@ impl Rpc {
         self.view(token, &IERC20::balanceOfCall { account: holder }).await
     }
 
-    /// Base units of a token that an account holds at a block.
-    pub async fn token_balance_at(&self, token: Address, holder: Address, block: u64) -> Result<U256> {
-        let call = IERC20::balanceOfCall { account: holder };
-        let request = TransactionRequest::default().to(token).input(call.abi_encode().into());
-        let answer: Bytes = self.call("eth_call", (request, BlockNumberOrTag::Number(block))).await?;
-        IERC20::balanceOfCall::abi_decode_returns(&answer)
-            .map_err(|_| RpcError::Unavailable("malformed answer of a contract".into()))
-    }
-
     /// Fees of recent blocks, with the tips at a percentile.
     pub async fn fee_history(&self, blocks: u64, percentile: f64) -> Result<FeeHistory> {
         self.call("eth_feeHistory", (U64::from(blocks), BlockNumberOrTag::Latest, vec![json!(percentile)])).await

@@ -41,7 +41,7 @@ async fn tokens_go_to_the_treasury_and_local_money_to_the_number() {
     let told = |key: &str| done[key].to_string();
     assert_eq!(
         (told("rate"), told("fiat_amount"), told("currency")),
-        ("557.69750000".into(), "10875".into(), "\"XOF\"".into())
+        ("557.6975".into(), "10875".into(), "\"XOF\"".into())
     );
     assert_eq!(
         (told("spread_bps"), told("middle_rate"), told("country")),

@@ -76,6 +76,11 @@ impl TestApp {
     /// Ends the server in order and starts another one on the same database.
     pub async fn restart(&mut self) {
         self.stop().await;
+        self.start_again().await;
+    }
+
+    /// Starts another server on the same database after this one has ended.
+    pub async fn start_again(&mut self) {
         let (app, base_url, running) = start(&self.variables).await;
         (self.app, self.base_url, self.running) = (app, base_url, Some(running));
     }

@@ -38,7 +38,7 @@ async fn dies_at(step: &str, fate: Fate) {
         .await;
     process.dies().await;
 
-    let second = Process::serve(&app.variables, None).await;
+    let mut second = Process::serve(&app.variables, None).await;
     // Looks that the dead process had begun end now and not in a minute.
     let look = "update payout set next_at = now() where state in ('ready', 'asked')";
     sqlx::query(look).execute(&mut app.sql().await).await.unwrap();
@@ -58,7 +58,8 @@ async fn dies_at(step: &str, fate: Fate) {
     }
     fake.pays_nobody_twice();
     assert_eq!(book(&app, "payouts").await, (0, 0));
-    app.restart().await;
+    second.kill();
+    app.start_again().await;
     books_agree(&app).await;
 }
 
