@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::future::try_join_all;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Auth, Jwt, OperatorAccess};
-use crate::chain::Chain;
+use crate::chain::{Chain, ChainSettings, SharedSigner};
 use crate::config::{Config, Role};
 use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock};
@@ -22,6 +23,7 @@ use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::{self, App, funding, webhook_endpoints};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
+use crate::providers::signers::{KeyServices, SignerSource, Use};
 use crate::webhooks::{Destinations, SystemLookup};
 
 /// How long work in hand may take after a shutdown was asked for.
@@ -35,13 +37,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Builds the parts; neither the database nor the chain is asked anything yet.
-    pub fn build(config: Config, clock: Clock) -> Result<Self> {
+    /// Builds the parts. Services that keep keys are asked for them; neither the database nor the chain is asked
+    /// anything yet.
+    pub async fn build(config: Config, clock: Clock) -> Result<Self> {
         let db = Db::new(config.database.clone(), config.database_connections);
         let jwt = Jwt::from_pem(&config.jwt_private_key, config.jwt_issuer.clone()).context("JWT_PRIVATE_KEY")?;
         let operator = OperatorAccess::new(&config.operator_token, config.operator_password_hash.as_deref())
             .context("OPERATOR_PASSWORD_HASH")?;
-        let chain = Chain::new(db.clone(), config.chain.clone());
+        let chain = Chain::new(db.clone(), opened(&config).await?);
         let health = Health::new(
             install_recorder().context("metrics cannot be recorded")?,
             vec![Arc::new(probes::ChainProbe(chain.clone())), Arc::new(probes::LaneProbe(chain.clone()))],
@@ -131,6 +134,23 @@ impl Server {
         let routes = openapi::publish(product::router()).context("the API's description cannot be written")?;
         Ok(http::serve_layers(routes.with_state(self.app.clone()), &settings))
     }
+}
+
+/// The chain's settings with its signers, all of them opened at once. Only the worker's role signs.
+async fn opened(config: &Config) -> Result<ChainSettings> {
+    let services = KeyServices::new(config.key_services.clone());
+    let usage = if config.roles.contains(&Role::Worker) { Use::Sign } else { Use::Know };
+    let services = &services;
+    let open = async |variable: &'static str, source: &SignerSource| -> Result<SharedSigner> {
+        services.open(source, usage).await.with_context(|| format!("{variable}: {source}"))
+    };
+    let chain = &config.chain;
+    let (treasury, lanes, wallet_owners) = tokio::try_join!(
+        open("TREASURY_KEY", &chain.treasury),
+        try_join_all(chain.lanes.iter().map(|source| open("LANE_KEYS", source))),
+        try_join_all(chain.wallet_owners.iter().map(|source| open("WALLET_OWNER_KEYS", source))),
+    )?;
+    Ok(chain.clone().with_signers(treasury, lanes, wallet_owners))
 }
 
 /// Live keys' quotes come from the published source if there is one, test keys' from the table.

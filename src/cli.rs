@@ -148,7 +148,7 @@ pub async fn run() -> ExitCode {
 async fn execute(command: Command) -> Result<ExitCode> {
     match command {
         Command::Serve => {
-            Server::build(Config::from_env()?, Clock::default())?.run(None, interrupted()?).await?;
+            Server::build(Config::from_env()?, Clock::default()).await?.run(None, interrupted()?).await?;
         }
         Command::Dev(options) => dev::run(options, interrupted()?).await?,
         Command::Migrate => migrate().await?,

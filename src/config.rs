@@ -6,21 +6,20 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::{Address, address};
-use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result, bail};
 use axum::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-use crate::chain::{ChainSettings, FeePolicy, SharedSigner};
+use crate::chain::{ChainSettings, FeePolicy};
 use crate::foundation::{MasterKey, Token, Tokens};
 use crate::product::fx::Spread;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
+use crate::providers::signers::{KeyServiceSettings, SignerSource};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
 const SIMPLE_7702_ACCOUNT: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B");
@@ -57,7 +56,9 @@ pub struct Config {
     /// Stablecoins.
     pub tokens: Tokens,
     /// The chain engine.
-    pub chain: ChainSettings,
+    pub chain: ChainSettings<SignerSource>,
+    /// The services that keep keys, if any of the chain's is in one.
+    pub key_services: KeyServiceSettings,
     /// Exchange rates.
     pub fx: FxSettings,
     /// Requests a second that one caller may make.
@@ -122,15 +123,14 @@ impl<'a> Environment<'a> {
         Ok(text.trim().to_owned().into())
     }
 
-    /// One key or more, with commas between.
-    fn signers(&self, name: &str) -> Result<Vec<SharedSigner>> {
-        let keys = self.secret(name)?;
-        keys.expose_secret().split(',').map(|key| Ok(Arc::new(self.signer(name, key)?) as SharedSigner)).collect()
+    /// One signer or more, with commas between.
+    fn signers(&self, name: &str) -> Result<Vec<SignerSource>> {
+        let sources = self.secret(name)?;
+        sources.expose_secret().split(',').map(|source| source.parse().with_context(|| name.to_owned())).collect()
     }
 
-    fn signer(&self, name: &str, secret: &str) -> Result<PrivateKeySigner> {
-        // The parse error could quote the key.
-        secret.trim().parse().map_err(|_| anyhow::anyhow!("{name} is not a private key of 32 hexadecimal bytes"))
+    fn signer(&self, name: &str) -> Result<SignerSource> {
+        self.secret(name)?.expose_secret().parse().with_context(|| name.to_owned())
     }
 }
 
@@ -159,6 +159,10 @@ impl Config {
             operator_password_hash: env.text("OPERATOR_PASSWORD_HASH"),
             tokens: Tokens::new(tokens),
             chain: chain(env)?,
+            key_services: KeyServiceSettings {
+                time_limit: Duration::from_millis(env.parsed("SIGNER_TIMEOUT_MS", "4000")?),
+                gcp: env.parsed("GCP_KMS_ENDPOINT", "https://cloudkms.googleapis.com")?,
+            },
             fx: fx(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,
             rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "1000")?,
@@ -243,20 +247,19 @@ fn fx(env: &Environment<'_>) -> Result<FxSettings> {
     })
 }
 
-fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
+fn chain(env: &Environment<'_>) -> Result<ChainSettings<SignerSource>> {
     let rpc_urls = env.list("RPC_URLS");
     if rpc_urls.is_empty() {
         bail!("RPC_URLS is not set (see .env.example)");
     }
     let rpc_urls = rpc_urls.iter().map(|url| Url::parse(url)).collect::<Result<_, _>>().context("RPC_URLS")?;
-    let treasury = env.signer("TREASURY_KEY", env.secret("TREASURY_KEY")?.expose_secret())?;
     let gwei = |name, default| Ok::<_, anyhow::Error>(env.parsed::<u64>(name, default)? as u128 * 1_000_000_000);
     let default_implementation = SIMPLE_7702_ACCOUNT.to_string();
     Ok(ChainSettings {
         rpc_urls,
         rpc_time_limit: Duration::from_millis(env.parsed("RPC_TIMEOUT_MS", "8000")?),
         chain_id: env.parsed("CHAIN_ID", "137")?,
-        treasury: Arc::new(treasury),
+        treasury: env.signer("TREASURY_KEY")?,
         treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,
         lanes: env.signers("LANE_KEYS")?,
         wallet_owners: env.signers("WALLET_OWNER_KEYS")?,
