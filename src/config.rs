@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-use crate::chain::{ChainSettings, FeePolicy};
+use crate::chain::{ChainSettingsWith, FeePolicy};
 use crate::foundation::{MasterKey, Token, Tokens};
 use crate::product::fx::Spread;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
@@ -56,7 +56,7 @@ pub struct Config {
     /// Stablecoins.
     pub tokens: Tokens,
     /// The chain engine.
-    pub chain: ChainSettings<SignerSource>,
+    pub chain: ChainSettingsWith<SignerSource>,
     /// The services that keep keys, if any of the chain's is in one.
     pub key_services: KeyServiceSettings,
     /// Exchange rates.
@@ -247,7 +247,7 @@ fn fx(env: &Environment<'_>) -> Result<FxSettings> {
     })
 }
 
-fn chain(env: &Environment<'_>) -> Result<ChainSettings<SignerSource>> {
+fn chain(env: &Environment<'_>) -> Result<ChainSettingsWith<SignerSource>> {
     let rpc_urls = env.list("RPC_URLS");
     if rpc_urls.is_empty() {
         bail!("RPC_URLS is not set (see .env.example)");
@@ -255,7 +255,7 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings<SignerSource>> {
     let rpc_urls = rpc_urls.iter().map(|url| Url::parse(url)).collect::<Result<_, _>>().context("RPC_URLS")?;
     let gwei = |name, default| Ok::<_, anyhow::Error>(env.parsed::<u64>(name, default)? as u128 * 1_000_000_000);
     let default_implementation = SIMPLE_7702_ACCOUNT.to_string();
-    Ok(ChainSettings {
+    Ok(ChainSettingsWith {
         rpc_urls,
         rpc_time_limit: Duration::from_millis(env.parsed("RPC_TIMEOUT_MS", "8000")?),
         chain_id: env.parsed("CHAIN_ID", "137")?,

@@ -46,7 +46,7 @@ pub use payer::{Payer, SmartWallet};
 pub use review::{Disputed, Resolution, disputed, resolve};
 pub use rpc::{Head, Rpc};
 pub use rpc_error::{Refusal, RpcError};
-pub use settings::{ChainSettings, SharedSigner};
+pub use settings::{ChainSettings, ChainSettingsWith, SharedSigner};
 
 use crate::db::{self, Db};
 use crate::foundation::Amount;

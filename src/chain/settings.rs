@@ -12,9 +12,12 @@ use super::fees::FeePolicy;
 /// A key that signs, local or in a key management service.
 pub type SharedSigner = Arc<dyn Signer + Send + Sync>;
 
-/// Everything the engine is told by configuration. Before its signers are opened, `S` says where they are.
+/// Everything the engine is told by configuration, with its signers open.
+pub type ChainSettings = ChainSettingsWith<SharedSigner>;
+
+/// Everything the engine is told by configuration; before its signers are opened, `S` says where they are.
 #[derive(Clone)]
-pub struct ChainSettings<S = SharedSigner> {
+pub struct ChainSettingsWith<S> {
     /// JSON-RPC endpoints, the preferred one first.
     pub rpc_urls: Vec<Url>,
     /// How long an endpoint may take over one call.
@@ -49,10 +52,10 @@ pub struct ChainSettings<S = SharedSigner> {
     pub lease: Duration,
 }
 
-impl<S> ChainSettings<S> {
+impl<S> ChainSettingsWith<S> {
     /// The same with other signers.
-    pub fn with_signers<T>(self, treasury: T, lanes: Vec<T>, wallet_owners: Vec<T>) -> ChainSettings<T> {
-        ChainSettings {
+    pub fn with_signers<T>(self, treasury: T, lanes: Vec<T>, wallet_owners: Vec<T>) -> ChainSettingsWith<T> {
+        ChainSettingsWith {
             rpc_urls: self.rpc_urls,
             rpc_time_limit: self.rpc_time_limit,
             chain_id: self.chain_id,

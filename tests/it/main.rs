@@ -34,6 +34,7 @@ mod reviews;
 mod rights;
 mod secrets;
 mod shutdown;
+mod signers;
 mod strangers;
 mod tenancy;
 mod tenants;
