@@ -14,7 +14,7 @@ use crate::auth::{Auth, Jwt, OperatorAccess};
 use crate::chain::{Chain, ChainSettings, SharedSigner};
 use crate::config::{Config, Role};
 use crate::db::Db;
-use crate::foundation::{BlindIndexer, Clock};
+use crate::foundation::{BlindIndexer, Clock, MasterKey};
 use crate::http::idempotency::AnswerSeal;
 use crate::http::rate_limit::{Rate, RateLimits};
 use crate::http::{self, HttpSettings, openapi};
@@ -23,7 +23,7 @@ use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::{self, App, funding, webhook_endpoints};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
-use crate::providers::signers::{KeyServices, SignerSource, Use};
+use crate::providers::keys::{KeyServices, SignerSource, Use};
 use crate::webhooks::{Destinations, SystemLookup};
 
 /// How long work in hand may take after a shutdown was asked for.
@@ -44,7 +44,9 @@ impl Server {
         let jwt = Jwt::from_pem(&config.jwt_private_key, config.jwt_issuer.clone()).context("JWT_PRIVATE_KEY")?;
         let operator = OperatorAccess::new(&config.operator_token, config.operator_password_hash.as_deref())
             .context("OPERATOR_PASSWORD_HASH")?;
-        let chain = Chain::new(db.clone(), opened(&config).await?);
+        let services = KeyServices::new(config.key_services.clone());
+        let (master_key, settings) = tokio::try_join!(master_key(&services, &config), opened(&services, &config))?;
+        let chain = Chain::new(db.clone(), settings);
         let health = Health::new(
             install_recorder().context("metrics cannot be recorded")?,
             vec![Arc::new(probes::ChainProbe(chain.clone())), Arc::new(probes::LaneProbe(chain.clone()))],
@@ -54,10 +56,10 @@ impl Server {
             auth: Auth::new(db.clone(), clock.clone(), jwt, operator),
             tokens: config.tokens.clone(),
             fx: fx(&config, &clock)?,
-            blind_indexer: BlindIndexer::new(&config.master_key),
-            keys: TenantKeys::new(config.master_key.wrapping_key()),
+            blind_indexer: BlindIndexer::new(&master_key),
+            keys: TenantKeys::new(master_key.wrapping_key()),
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
-            answers: AnswerSeal::new(config.master_key.data_key("seal kept answers")),
+            answers: AnswerSeal::new(master_key.data_key("seal kept answers")),
             db,
             clock,
             health,
@@ -136,11 +138,13 @@ impl Server {
     }
 }
 
+async fn master_key(services: &KeyServices, config: &Config) -> Result<MasterKey> {
+    services.master_key(&config.master_key).await.with_context(|| format!("MASTER_KEY: {}", config.master_key))
+}
+
 /// The chain's settings with its signers, all of them opened at once. Only the worker's role signs.
-async fn opened(config: &Config) -> Result<ChainSettings> {
-    let services = KeyServices::new(config.key_services.clone());
+async fn opened(services: &KeyServices, config: &Config) -> Result<ChainSettings> {
     let usage = if config.roles.contains(&Role::Worker) { Use::Sign } else { Use::Know };
-    let services = &services;
     let open = async |variable: &'static str, source: &SignerSource| -> Result<SharedSigner> {
         services.open(source, usage).await.with_context(|| format!("{variable}: {source}"))
     };

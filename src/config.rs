@@ -16,10 +16,10 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 use crate::chain::{ChainSettingsWith, FeePolicy};
-use crate::foundation::{MasterKey, Token, Tokens};
+use crate::foundation::{Token, Tokens};
 use crate::product::fx::Spread;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
-use crate::providers::signers::{KeyServiceSettings, SignerSource};
+use crate::providers::keys::{KeyServiceSettings, MasterKeySource, SignerSource};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
 const SIMPLE_7702_ACCOUNT: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B");
@@ -44,7 +44,7 @@ pub struct Config {
     /// What this process does.
     pub roles: BTreeSet<Role>,
     /// Key from which the server's other secrets derive.
-    pub master_key: MasterKey,
+    pub master_key: MasterKeySource,
     /// PKCS#8 PEM of the RSA key that signs tokens.
     pub jwt_private_key: SecretString,
     /// `iss` of tokens.
@@ -57,7 +57,7 @@ pub struct Config {
     pub tokens: Tokens,
     /// The chain engine.
     pub chain: ChainSettingsWith<SignerSource>,
-    /// The services that keep keys, if any of the chain's is in one.
+    /// The services that keep keys, if any is in one.
     pub key_services: KeyServiceSettings,
     /// Exchange rates.
     pub fx: FxSettings,
@@ -159,10 +159,7 @@ impl Config {
             operator_password_hash: env.text("OPERATOR_PASSWORD_HASH"),
             tokens: Tokens::new(tokens),
             chain: chain(env)?,
-            key_services: KeyServiceSettings {
-                time_limit: Duration::from_millis(env.parsed("SIGNER_TIMEOUT_MS", "4000")?),
-                gcp: env.parsed("GCP_KMS_ENDPOINT", "https://cloudkms.googleapis.com")?,
-            },
+            key_services: key_services(env)?,
             fx: fx(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,
             rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "1000")?,
@@ -181,12 +178,16 @@ pub fn database(env: &Environment<'_>, name: &str) -> Result<PgConnectOptions> {
 }
 
 /// The master key alone, for the command line.
-pub fn master_key(env: &Environment<'_>) -> Result<MasterKey> {
-    let text = env.secret("MASTER_KEY")?;
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text.expose_secret().trim(), &mut bytes)
-        .map_err(|_| anyhow::anyhow!("MASTER_KEY is not 32 bytes in hexadecimal"))?;
-    Ok(MasterKey::new(bytes))
+pub fn master_key(env: &Environment<'_>) -> Result<MasterKeySource> {
+    env.secret("MASTER_KEY")?.expose_secret().parse().context("MASTER_KEY")
+}
+
+/// The services that keep keys, for the command line.
+pub fn key_services(env: &Environment<'_>) -> Result<KeyServiceSettings> {
+    Ok(KeyServiceSettings {
+        time_limit: Duration::from_millis(env.parsed("SIGNER_TIMEOUT_MS", "4000")?),
+        gcp: env.parsed("GCP_KMS_ENDPOINT", "https://cloudkms.googleapis.com")?,
+    })
 }
 
 fn operator_token(env: &Environment<'_>) -> Result<SecretString> {

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use diolkos::providers::signers::AwsClient;
+use diolkos::providers::keys::AwsClient;
 use serde_json::{Value, json};
 
 use super::vault::{Mood, Vault};
@@ -58,6 +58,15 @@ async fn answer(State(vault): State<Vault>, headers: HeaderMap, body: Bytes) -> 
     vault.note(&action);
     if vault.mood() == Mood::Hangs {
         std::future::pending::<()>().await;
+    }
+    if action == "TrentService.Decrypt" {
+        let sealed = STANDARD.decode(body["CiphertextBlob"].as_str().unwrap()).unwrap();
+        let Some(bytes) = vault.decrypt(key, &sealed) else {
+            return refused("InvalidCiphertextException", "the ciphertext is invalid");
+        };
+        let told =
+            json!({"KeyId": key, "Plaintext": STANDARD.encode(bytes), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"});
+        return ([("content-type", "application/x-amz-json-1.1")], told.to_string()).into_response();
     }
     let Some(public_key) = vault.public_key(key) else {
         return refused("NotFoundException", &format!("Key '{key}' does not exist"));

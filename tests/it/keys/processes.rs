@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::aws::FakeAws;
@@ -35,7 +37,9 @@ impl Elsewhere {
         let credentials = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.json", uuid::Uuid::now_v7()));
         std::fs::write(&credentials, gcp.credentials()).unwrap();
         let mut variables = app.variables.clone();
+        let master_key = aws.vault.encrypt("alias/master", &hex::decode(&app.variables["MASTER_KEY"]).unwrap());
         variables.extend(BTreeMap::from([
+            ("MASTER_KEY", format!("aws-kms:alias/master:{}", STANDARD.encode(master_key))),
             ("ROLES", "api,worker".to_owned()),
             ("TREASURY_KEY", OWNER_IN_GCP.to_owned()),
             ("LANE_KEYS", "aws-kms:alias/lane".to_owned()),
@@ -83,7 +87,7 @@ async fn a_server_whose_keys_are_elsewhere_pays_and_tells_how_long_signatures_ta
 
     let process = Process::serve(&variables, None).await;
     let there = acme.at(&process.base_url);
-    // The wallet's address depends on its owner: it is the same key.
+    // The customer is found with the same master key; the wallet's address depends on its owner.
     assert_eq!(there.customer(&phone(1)).await, jane);
     assert_eq!(there.fund(&phone(1), "dep_1", "19.62").await.status, 202);
 
@@ -114,6 +118,7 @@ async fn a_server_that_cannot_open_a_key_does_not_start_and_names_the_variable_a
         elsewhere.last_line(&elsewhere.with("TREASURY_KEY", &other)).await,
         elsewhere.last_line(&elsewhere.with("WALLET_OWNER_KEYS", "aws-kms:mrk-1,aws-kms:alias/p256")).await,
         elsewhere.last_line(&elsewhere.with("WALLET_OWNER_KEYS", "aws-kms:mrk-1,gcp-kms:projects/x")).await,
+        elsewhere.last_line(&elsewhere.with("MASTER_KEY", "aws-kms:alias/master:AQIDBA==")).await,
         elsewhere.last_line(&elsewhere.with("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")).await,
     ];
     insta::assert_snapshot!(told.join("\n"), @r#"
@@ -121,10 +126,11 @@ async fn a_server_that_cannot_open_a_key_does_not_start_and_names_the_variable_a
     diolkos: TREASURY_KEY: gcp-kms:projects/acme/locations/global/keyRings/wallets/cryptoKeys/owner/cryptoKeyVersions/2: the key cannot be read: code: 'Some requested entity was not found', message: "CryptoKeyVersion projects/acme/locations/global/keyRings/wallets/cryptoKeys/owner/cryptoKeyVersions/2 not found."
     diolkos: WALLET_OWNER_KEYS: aws-kms:alias/p256: the key is not of the curve secp256k1
     diolkos: WALLET_OWNER_KEYS: gcp-kms: is followed by projects/<project>/locations/<location>/keyRings/<ring>/cryptoKeys/<key>/cryptoKeyVersions/<number>
+    diolkos: MASTER_KEY: aws-kms:alias/master: the key cannot be read: service error: InvalidCiphertextException: the ciphertext is invalid
     diolkos: TREASURY_KEY: gcp-kms:projects/acme/locations/global/keyRings/wallets/cryptoKeys/owner/cryptoKeyVersions/1: the key cannot be read: credentials file error: No such file or directory (os error 2)
     "#);
-    // Which of the two variables that name keys of AWS is first to fail is left to chance.
+    // Which of the variables that name keys of AWS is first to fail is left to chance.
     let without_credentials = elsewhere.last_line(&nobody).await;
-    assert!(without_credentials.contains("_KEYS: aws-kms:"), "{without_credentials}");
+    assert!(without_credentials.contains("aws-kms:"), "{without_credentials}");
     assert!(without_credentials.contains("no credentials found in chain"), "{without_credentials}");
 }

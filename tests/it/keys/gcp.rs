@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use alloy::signers::gcp::gcloud_sdk::google::cloud::kms::v1::key_management_service_client::KeyManagementServiceClient;
 use alloy::signers::gcp::gcloud_sdk::google::cloud::kms::v1::{
-    AsymmetricSignRequest, AsymmetricSignResponse, GetPublicKeyRequest, PublicKey, digest,
+    AsymmetricSignRequest, AsymmetricSignResponse, DecryptRequest, GetPublicKeyRequest, PublicKey, digest,
 };
 use alloy::signers::gcp::gcloud_sdk::prost::Message;
+use alloy::signers::gcp::gcloud_sdk::proto_ext::kms::DecryptResponse;
 use alloy::signers::gcp::gcloud_sdk::{GCP_DEFAULT_SCOPES, GoogleApi, TokenSourceType};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -16,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use diolkos::auth::Jwt;
-use diolkos::providers::signers::GcpClient;
+use diolkos::providers::keys::GcpClient;
 use futures::stream;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -103,6 +104,12 @@ async fn answer(State(vault): State<Vault>, Path(method): Path<String>, headers:
                 AsymmetricSignResponse { signature, name, ..Default::default() }.encode_to_vec()
             }
         },
+        "Decrypt" => {
+            let DecryptRequest { name, ciphertext, .. } = Message::decode(message).unwrap();
+            assert_eq!(headers["x-goog-request-params"], format!("name={name}"));
+            let Some(bytes) = vault.decrypt(&name, &ciphertext) else { return status(3, "Decryption failed") };
+            DecryptResponse { plaintext: bytes.into(), ..Default::default() }.encode_to_vec()
+        }
         other => return status(12, other),
     };
     let mut framed = vec![0];

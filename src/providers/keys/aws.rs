@@ -1,10 +1,13 @@
-//! Keys in AWS KMS (`ECC_SECG_P256K1`, `SIGN_VERIFY`). A process needs `kms:GetPublicKey`, and `kms:Sign` to sign.
+//! Keys in AWS KMS. A signer is `ECC_SECG_P256K1`, `SIGN_VERIFY`: a process needs `kms:GetPublicKey`, and `kms:Sign` to
+//! sign. A master key is encrypted by one that is `SYMMETRIC_DEFAULT`: a process needs `kms:Decrypt`.
 
 use std::time::Duration;
 
 use alloy::signers::aws::aws_config::timeout::TimeoutConfig;
 use alloy::signers::aws::aws_config::{self, BehaviorVersion};
+use alloy::signers::aws::aws_sdk_kms::primitives::Blob;
 use alloy::signers::aws::{AwsSigner, AwsSignerError, aws_sdk_kms};
+use zeroize::Zeroizing;
 
 use super::remote::in_one_line;
 use super::{AwsKey, OpenError};
@@ -27,4 +30,11 @@ pub(super) async fn open(client: AwsClient, AwsKey(key): &AwsKey) -> Result<AwsS
         AwsSignerError::K256(_) | AwsSignerError::Spki(_) => OpenError::OtherCurve,
         error => OpenError::Unreadable(in_one_line(&error)),
     })
+}
+
+/// Decrypts what the key encrypted.
+pub(super) async fn decrypt(client: &AwsClient, key: &AwsKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let decrypted = client.decrypt().key_id(&key.0).ciphertext_blob(Blob::new(sealed)).send().await;
+    let decrypted = decrypted.map_err(|error| OpenError::Unreadable(in_one_line(&error)))?;
+    Ok(Zeroizing::new(decrypted.plaintext.map(Blob::into_inner).unwrap_or_default()))
 }

@@ -1,4 +1,4 @@
-//! Signers that are elsewhere: AWS KMS and GCP KMS, by servers on this machine that speak their protocols.
+//! Keys that are elsewhere: AWS KMS and GCP KMS, by servers on this machine that speak their protocols.
 
 mod aws;
 mod gcp;
@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use alloy::primitives::{B256, keccak256};
 use alloy::signers::local::PrivateKeySigner;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use diolkos::chain::SharedSigner;
-use diolkos::providers::signers::{KeyServiceSettings, KeyServices, SignerSource, Use};
+use diolkos::foundation::MasterKey;
+use diolkos::providers::keys::{KeyServiceSettings, KeyServices, SignerSource, Use};
 
 use aws::FakeAws;
 use gcp::FakeGcp;
@@ -161,4 +164,28 @@ async fn an_access_token_is_asked_for_once() {
         fakes.open(OWNER_IN_GCP, Use::Sign).await.unwrap();
     }
     assert_eq!((fakes.gcp.vault.asked("token"), fakes.gcp.vault.asked("AsymmetricSign")), (1, 4));
+}
+
+#[tokio::test]
+async fn a_master_key_is_decrypted_by_the_key_that_encrypted_it_and_by_no_other() {
+    let fakes = Fakes::start().await;
+    let in_gcp = "projects/acme/locations/global/keyRings/wallets/cryptoKeys/master";
+    let bytes = [7; 32];
+    let mut told = Vec::new();
+    for (vault, service, key) in [(&fakes.aws.vault, "aws-kms", "alias/master"), (&fakes.gcp.vault, "gcp-kms", in_gcp)]
+    {
+        let source = |key: &str, sealed: &[u8]| format!("{service}:{key}:{}", STANDARD.encode(sealed)).parse().unwrap();
+        let sealed = vault.encrypt(key, &bytes);
+        let master_key = fakes.services.master_key(&source(key, &sealed)).await.unwrap();
+        assert_eq!(master_key.derive("a use"), MasterKey::new(bytes).derive("a use"));
+        for wrong in [source(&format!("{key}2"), &sealed), source(key, &vault.encrypt(key, &bytes[1..]))] {
+            told.push(fakes.services.master_key(&wrong).await.err().unwrap().to_string());
+        }
+    }
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    the key cannot be read: service error: InvalidCiphertextException: the ciphertext is invalid
+    what it has encrypted is not 32 bytes
+    the key cannot be read: code: 'Client specified an invalid argument', message: "Decryption failed"
+    what it has encrypted is not 32 bytes
+    "#);
 }

@@ -1,4 +1,4 @@
-//! Opening signers: what configuration names becomes something that signs.
+//! Opening keys: what configuration names becomes something that signs, or is read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use tokio::sync::OnceCell;
 use super::aws::{self, AwsClient};
 use super::gcp::{self, GcpClient};
 use super::remote::Remote;
-use super::{GcpEndpoint, SignerSource};
+use super::{GcpEndpoint, MasterKeySource, SignerSource};
 use crate::chain::SharedSigner;
+use crate::foundation::MasterKey;
 
 /// How many signatures' time a signer may take to be opened: credentials are found, the key is read, a trial signed.
 const OPENING: u32 = 3;
@@ -33,7 +34,7 @@ pub struct KeyServiceSettings {
     pub gcp: GcpEndpoint,
 }
 
-/// Why a signer cannot be opened.
+/// Why a key cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// No answer in time.
@@ -45,6 +46,9 @@ pub enum OpenError {
     /// The service refused, or cannot be reached.
     #[error("the key cannot be read: {0}")]
     Unreadable(String),
+    /// What was decrypted is no master key.
+    #[error("what it has encrypted is not 32 bytes")]
+    NotAMasterKey,
     /// The public key may be read, and nothing may be signed.
     #[error("the key may not sign: {0}")]
     Unsigned(alloy::signers::Error),
@@ -84,21 +88,45 @@ impl KeyServices {
             }
             Ok(signer)
         };
+        self.in_time(opening).await
+    }
+
+    /// Reads the master key; one that is encrypted is decrypted by its service, so that this may take seconds.
+    pub async fn master_key(&self, source: &MasterKeySource) -> Result<MasterKey, OpenError> {
+        let decrypted = match source {
+            MasterKeySource::Plain(bytes) => return Ok(MasterKey::new(**bytes)),
+            MasterKeySource::AwsKms(key, sealed) => {
+                self.in_time(Box::pin(async { aws::decrypt(self.aws().await, key, sealed).await })).await?
+            }
+            MasterKeySource::GcpKms(key, sealed) => {
+                self.in_time(Box::pin(async { gcp::decrypt(self.gcp().await?, key, sealed).await })).await?
+            }
+        };
+        decrypted.as_slice().try_into().map(MasterKey::new).map_err(|_| OpenError::NotAMasterKey)
+    }
+
+    async fn in_time<T>(&self, opening: impl Future<Output = Result<T, OpenError>>) -> Result<T, OpenError> {
         let limit = self.settings.time_limit * OPENING;
         tokio::time::timeout(limit, opening).await.map_err(|_| OpenError::TimedOut(limit))?
+    }
+
+    async fn aws(&self) -> &AwsClient {
+        self.aws.get_or_init(|| aws::connect(self.settings.time_limit)).await
+    }
+
+    async fn gcp(&self) -> Result<&GcpClient, OpenError> {
+        self.gcp.get_or_try_init(|| gcp::connect(&self.settings.gcp)).await
     }
 
     async fn find(&self, source: &SignerSource) -> Result<SharedSigner, OpenError> {
         match source {
             SignerSource::Local(signer) => Ok(Arc::new(signer.clone())),
             SignerSource::AwsKms(key) => {
-                let client = self.aws.get_or_init(|| aws::connect(self.settings.time_limit)).await;
-                let signer = aws::open(client.clone(), key).await?;
+                let signer = aws::open(self.aws().await.clone(), key).await?;
                 Ok(Remote::shared(signer, "aws-kms", self.settings.time_limit))
             }
             SignerSource::GcpKms(key) => {
-                let client = self.gcp.get_or_try_init(|| gcp::connect(&self.settings.gcp)).await?;
-                let signer = gcp::open(client.clone(), key).await?;
+                let signer = gcp::open(self.gcp().await?.clone(), key).await?;
                 Ok(Remote::shared(signer, "gcp-kms", self.settings.time_limit))
             }
         }

@@ -20,7 +20,7 @@ impl fmt::Display for SignerSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(_) => f.write_str("a key of 32 bytes"),
-            Self::AwsKms(AwsKey(key)) => write!(f, "aws-kms:{key}"),
+            Self::AwsKms(key) => write!(f, "aws-kms:{key}"),
             Self::GcpKms(key) => write!(f, "gcp-kms:{key}"),
         }
     }
@@ -30,9 +30,15 @@ impl fmt::Display for SignerSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsKey(pub(super) String);
 
-/// A version of a key of GCP KMS: another version is another key, and another address.
+impl fmt::Display for AwsKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A key of GCP KMS: `projects/…/locations/…/keyRings/…/cryptoKeys/…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GcpKeyVersion {
+pub struct GcpKey {
     /// The project.
     pub project: String,
     /// The location, such as `europe-west3`.
@@ -40,18 +46,28 @@ pub struct GcpKeyVersion {
     /// The key ring.
     pub ring: String,
     /// The key.
-    pub key: String,
+    pub name: String,
+}
+
+impl fmt::Display for GcpKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { project, location, ring, name } = self;
+        write!(f, "projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{name}")
+    }
+}
+
+/// A version of a key of GCP KMS: another version is another key, and another address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GcpKeyVersion {
+    /// The key.
+    pub key: GcpKey,
     /// The version's number.
     pub version: u64,
 }
 
 impl fmt::Display for GcpKeyVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { project, location, ring, key, version } = self;
-        write!(
-            f,
-            "projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{key}/cryptoKeyVersions/{version}"
-        )
+        write!(f, "{}/cryptoKeyVersions/{}", self.key, self.version)
     }
 }
 
@@ -109,36 +125,33 @@ impl FromStr for AwsKey {
     }
 }
 
-impl FromStr for GcpKeyVersion {
+impl FromStr for GcpKey {
     type Err = InvalidSource;
 
     fn from_str(text: &str) -> Result<Self, InvalidSource> {
         let parts: Vec<&str> = text.split('/').collect();
-        let [
-            "projects",
-            project,
-            "locations",
-            location,
-            "keyRings",
-            ring,
-            "cryptoKeys",
-            key,
-            "cryptoKeyVersions",
-            version,
-        ] = parts[..]
-        else {
+        let ["projects", project, "locations", location, "keyRings", ring, "cryptoKeys", name] = parts[..] else {
             return Err(InvalidSource::Gcp);
         };
         // Projects of a company's own domain are written example.com:name.
         let is_project =
             !project.is_empty() && project.bytes().all(|byte| is_plain(byte) || matches!(byte, b'.' | b':'));
         let is_name = |name: &str| !name.is_empty() && name.bytes().all(is_plain);
-        let version: u64 = version.parse().map_err(|_| InvalidSource::Gcp)?;
-        if !is_project || ![location, ring, key].into_iter().all(is_name) || version == 0 {
+        if !is_project || ![location, ring, name].into_iter().all(is_name) {
             return Err(InvalidSource::Gcp);
         }
-        let [project, location, ring, key] = [project, location, ring, key].map(ToOwned::to_owned);
-        Ok(Self { project, location, ring, key, version })
+        let [project, location, ring, name] = [project, location, ring, name].map(ToOwned::to_owned);
+        Ok(Self { project, location, ring, name })
+    }
+}
+
+impl FromStr for GcpKeyVersion {
+    type Err = InvalidSource;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSource> {
+        let (key, version) = text.rsplit_once("/cryptoKeyVersions/").ok_or(InvalidSource::Gcp)?;
+        let version = version.parse().ok().filter(|version| *version > 0).ok_or(InvalidSource::Gcp)?;
+        Ok(Self { key: key.parse()?, version })
     }
 }
 

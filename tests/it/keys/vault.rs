@@ -33,6 +33,7 @@ struct Inner {
     keys: BTreeMap<String, Key>,
     mood: Mood,
     asked: Vec<String>,
+    sealed: Vec<(String, Vec<u8>, Vec<u8>)>,
 }
 
 #[derive(Clone)]
@@ -43,7 +44,12 @@ enum Key {
 
 impl Vault {
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(Inner { keys: BTreeMap::new(), mood: Mood::Well, asked: Vec::new() })))
+        Self(Arc::new(Mutex::new(Inner {
+            keys: BTreeMap::new(),
+            mood: Mood::Well,
+            asked: Vec::new(),
+            sealed: Vec::new(),
+        })))
     }
 
     /// Puts a key in.
@@ -58,6 +64,18 @@ impl Vault {
         let mut info = hex::decode("3059301306072a8648ce3d020106082a8648ce3d030107034200").unwrap();
         info.extend_from_slice(pair.public_key().as_ref());
         self.0.lock().unwrap().keys.insert(name.to_owned(), Key::Other(info));
+    }
+
+    /// What a symmetric key makes of some bytes.
+    pub fn encrypt(&self, key: &str, bytes: &[u8]) -> Vec<u8> {
+        let sealed = rand::random::<[u8; 64]>().to_vec();
+        self.0.lock().unwrap().sealed.push((key.to_owned(), sealed.clone(), bytes.to_vec()));
+        sealed
+    }
+
+    pub fn decrypt(&self, key: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let inner = self.0.lock().unwrap();
+        inner.sealed.iter().find(|known| known.0 == key && known.1 == sealed).map(|known| known.2.clone())
     }
 
     pub fn is(&self, mood: Mood) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy::signers::local::PrivateKeySigner;
 use diolkos::chain::{ChainSettings, Payer, SharedSigner, SmartWallet};
-use diolkos::providers::signers::Use;
+use diolkos::providers::keys::Use;
 
 use super::vault::{Mood, Vault};
 use super::{Fakes, OWNER_IN_GCP};
