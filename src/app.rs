@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::future::try_join_all;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -12,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::auth::{Auth, Jwt, OperatorAccess};
-use crate::chain::{self, Chain};
+use crate::chain::{self, Chain, ChainSettings, SharedSigner};
 use crate::config::{Config, Role};
 use crate::db::Db;
-use crate::foundation::{BlindIndexer, Clock};
+use crate::foundation::{BlindIndexer, Clock, MasterKey};
 use crate::http::idempotency::AnswerSeal;
 use crate::http::rate_limit::{Rate, RateLimits};
 use crate::http::{self, HttpSettings, openapi};
@@ -24,6 +25,7 @@ use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::{self, App, funding, transfers, webhook_endpoints, withdrawals};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
+use crate::providers::keys::{KeyServices, SignerSource, Use};
 use crate::providers::payout::{PawaPay, PayoutProvider, Payouts, Simulator};
 use crate::webhooks::{Destinations, SystemLookup};
 
@@ -53,13 +55,16 @@ fn tend(workers: &mut Workers, work: impl Future<Output = ()> + Send + 'static) 
 }
 
 impl Server {
-    /// Builds the parts; neither the database nor the chain is asked anything yet.
-    pub fn build(config: Config, clock: Clock) -> Result<Self> {
+    /// Builds the parts. Services that keep keys are asked for them; neither the database nor the chain is asked
+    /// anything yet.
+    pub async fn build(config: Config, clock: Clock) -> Result<Self> {
         let db = Db::new(config.database.clone(), config.database_connections);
         let jwt = Jwt::from_pem(&config.jwt_private_key, config.jwt_issuer.clone()).context("JWT_PRIVATE_KEY")?;
         let operator = OperatorAccess::new(&config.operator_token, config.operator_password_hash.as_deref())
             .context("OPERATOR_PASSWORD_HASH")?;
-        let chain = Chain::new(db.clone(), config.chain.clone());
+        let services = KeyServices::new(config.key_services.clone());
+        let (master_key, settings) = tokio::try_join!(master_key(&services, &config), opened(&services, &config))?;
+        let chain = Chain::new(db.clone(), settings);
         let health = Health::new(
             install_recorder().context("metrics cannot be recorded")?,
             vec![Arc::new(probes::ChainProbe(chain.clone())), Arc::new(probes::LaneProbe(chain.clone()))],
@@ -71,10 +76,10 @@ impl Server {
             tokens: config.tokens.clone(),
             fx: fx(&config, &clock)?,
             payouts: payouts(&config, &clock, moved)?,
-            blind_indexer: BlindIndexer::new(&config.master_key),
-            keys: TenantKeys::new(config.master_key.wrapping_key()),
+            blind_indexer: BlindIndexer::new(&master_key),
+            keys: TenantKeys::new(master_key.wrapping_key()),
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
-            answers: AnswerSeal::new(config.master_key.data_key("seal kept answers")),
+            answers: AnswerSeal::new(master_key.data_key("seal kept answers")),
             db,
             clock,
             health,
@@ -153,6 +158,25 @@ impl Server {
         let routes = openapi::publish(product::router()).context("the API's description cannot be written")?;
         Ok(http::serve_layers(routes.with_state(self.app.clone()), &settings))
     }
+}
+
+async fn master_key(services: &KeyServices, config: &Config) -> Result<MasterKey> {
+    services.master_key(&config.master_key).await.with_context(|| format!("MASTER_KEY: {}", config.master_key))
+}
+
+/// The chain's settings with its signers, all of them opened at once. Only the worker's role signs.
+async fn opened(services: &KeyServices, config: &Config) -> Result<ChainSettings> {
+    let usage = if config.roles.contains(&Role::Worker) { Use::Sign } else { Use::Know };
+    let open = async |variable: &'static str, source: &SignerSource| -> Result<SharedSigner> {
+        services.open(source, usage).await.with_context(|| format!("{variable}: {source}"))
+    };
+    let chain = &config.chain;
+    let (treasury, lanes, wallet_owners) = tokio::try_join!(
+        open("TREASURY_KEY", &chain.treasury),
+        try_join_all(chain.lanes.iter().map(|source| open("LANE_KEYS", source))),
+        try_join_all(chain.wallet_owners.iter().map(|source| open("WALLET_OWNER_KEYS", source))),
+    )?;
+    Ok(chain.clone().with_signers(treasury, lanes, wallet_owners))
 }
 
 /// Live keys' quotes come from the published source if there is one, test keys' from the table.

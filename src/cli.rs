@@ -17,6 +17,7 @@ use crate::http::openapi;
 use crate::product::api_keys::ApiKeys;
 use crate::product::ops::{TenantKeys, Tenants};
 use crate::product::treasury::Audit;
+use crate::providers::keys::KeyServices;
 use crate::{auth, dev, logging, product};
 
 /// Stablecoin accounts for fintechs. Configured by environment variables: see .env.example.
@@ -148,7 +149,7 @@ pub async fn run() -> ExitCode {
 async fn execute(command: Command) -> Result<ExitCode> {
     match command {
         Command::Serve => {
-            Server::build(Config::from_env()?, Clock::default())?.run(None, interrupted()?).await?;
+            Server::build(Config::from_env()?, Clock::default()).await?.run(None, interrupted()?).await?;
         }
         Command::Dev(options) => dev::run(options, interrupted()?).await?,
         Command::Migrate => migrate().await?,
@@ -199,7 +200,10 @@ async fn tenant(command: TenantCommand) -> Result<()> {
     let db = database()?;
     match command {
         TenantCommand::Create { namespace, name } => {
-            let keys = TenantKeys::new(config::master_key(&Environment::new(&variable))?.wrapping_key());
+            let env = Environment::new(&variable);
+            let services = KeyServices::new(config::key_services(&env)?);
+            let master_key = services.master_key(&config::master_key(&env)?).await.context("MASTER_KEY")?;
+            let keys = TenantKeys::new(master_key.wrapping_key());
             let tenant = Tenants::create(&db, &keys, &namespace, &name, Clock::default().now()).await?;
             println!("{}", tenant.id);
         }

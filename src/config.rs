@@ -6,21 +6,20 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::{Address, address};
-use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result, bail};
 use axum::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-use crate::chain::{ChainSettings, FeePolicy, SharedSigner};
-use crate::foundation::{MasterKey, Token, Tokens};
+use crate::chain::{ChainSettingsWith, FeePolicy};
+use crate::foundation::{Token, Tokens};
 use crate::product::fx::Spread;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
+use crate::providers::keys::{KeyServiceSettings, MasterKeySource, SignerSource};
 use crate::providers::payout::{Account, Networks, PayoutSettings, Payouts};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
@@ -46,7 +45,7 @@ pub struct Config {
     /// What this process does.
     pub roles: BTreeSet<Role>,
     /// Key from which the server's other secrets derive.
-    pub master_key: MasterKey,
+    pub master_key: MasterKeySource,
     /// PKCS#8 PEM of the RSA key that signs tokens.
     pub jwt_private_key: SecretString,
     /// `iss` of tokens.
@@ -58,7 +57,9 @@ pub struct Config {
     /// Stablecoins.
     pub tokens: Tokens,
     /// The chain engine.
-    pub chain: ChainSettings,
+    pub chain: ChainSettingsWith<SignerSource>,
+    /// The services that keep keys, if any is in one.
+    pub key_services: KeyServiceSettings,
     /// Exchange rates.
     pub fx: FxSettings,
     /// Mobile-money payouts.
@@ -129,15 +130,14 @@ impl<'a> Environment<'a> {
         Ok(Some(text.trim().to_owned().into()))
     }
 
-    /// One key or more, with commas between.
-    fn signers(&self, name: &str) -> Result<Vec<SharedSigner>> {
-        let keys = self.secret(name)?;
-        keys.expose_secret().split(',').map(|key| Ok(Arc::new(self.signer(name, key)?) as SharedSigner)).collect()
+    /// One signer or more, with commas between.
+    fn signers(&self, name: &str) -> Result<Vec<SignerSource>> {
+        let sources = self.secret(name)?;
+        sources.expose_secret().split(',').map(|source| source.parse().with_context(|| name.to_owned())).collect()
     }
 
-    fn signer(&self, name: &str, secret: &str) -> Result<PrivateKeySigner> {
-        // The parse error could quote the key.
-        secret.trim().parse().map_err(|_| anyhow::anyhow!("{name} is not a private key of 32 hexadecimal bytes"))
+    fn signer(&self, name: &str) -> Result<SignerSource> {
+        self.secret(name)?.expose_secret().parse().with_context(|| name.to_owned())
     }
 }
 
@@ -166,6 +166,7 @@ impl Config {
             operator_password_hash: env.text("OPERATOR_PASSWORD_HASH"),
             tokens: Tokens::new(tokens),
             chain: chain(env)?,
+            key_services: key_services(env)?,
             fx: fx(env)?,
             payout: payout(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,
@@ -185,12 +186,16 @@ pub fn database(env: &Environment<'_>, name: &str) -> Result<PgConnectOptions> {
 }
 
 /// The master key alone, for the command line.
-pub fn master_key(env: &Environment<'_>) -> Result<MasterKey> {
-    let text = env.secret("MASTER_KEY")?;
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text.expose_secret().trim(), &mut bytes)
-        .map_err(|_| anyhow::anyhow!("MASTER_KEY is not 32 bytes in hexadecimal"))?;
-    Ok(MasterKey::new(bytes))
+pub fn master_key(env: &Environment<'_>) -> Result<MasterKeySource> {
+    env.secret("MASTER_KEY")?.expose_secret().parse().context("MASTER_KEY")
+}
+
+/// The services that keep keys, for the command line.
+pub fn key_services(env: &Environment<'_>) -> Result<KeyServiceSettings> {
+    Ok(KeyServiceSettings {
+        time_limit: Duration::from_millis(env.parsed("SIGNER_TIMEOUT_MS", "4000")?),
+        gcp: env.parsed("GCP_KMS_ENDPOINT", "https://cloudkms.googleapis.com")?,
+    })
 }
 
 fn operator_token(env: &Environment<'_>) -> Result<SecretString> {
@@ -265,20 +270,19 @@ fn payout(env: &Environment<'_>) -> Result<PayoutSettings> {
     })
 }
 
-fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
+fn chain(env: &Environment<'_>) -> Result<ChainSettingsWith<SignerSource>> {
     let rpc_urls = env.list("RPC_URLS");
     if rpc_urls.is_empty() {
         bail!("RPC_URLS is not set (see .env.example)");
     }
     let rpc_urls = rpc_urls.iter().map(|url| Url::parse(url)).collect::<Result<_, _>>().context("RPC_URLS")?;
-    let treasury = env.signer("TREASURY_KEY", env.secret("TREASURY_KEY")?.expose_secret())?;
     let gwei = |name, default| Ok::<_, anyhow::Error>(env.parsed::<u64>(name, default)? as u128 * 1_000_000_000);
     let default_implementation = SIMPLE_7702_ACCOUNT.to_string();
-    Ok(ChainSettings {
+    Ok(ChainSettingsWith {
         rpc_urls,
         rpc_time_limit: Duration::from_millis(env.parsed("RPC_TIMEOUT_MS", "8000")?),
         chain_id: env.parsed("CHAIN_ID", "137")?,
-        treasury: Arc::new(treasury),
+        treasury: env.signer("TREASURY_KEY")?,
         treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,
         lanes: env.signers("LANE_KEYS")?,
         wallet_owners: env.signers("WALLET_OWNER_KEYS")?,

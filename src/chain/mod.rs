@@ -51,7 +51,7 @@ pub use payer::{Payer, SmartWallet};
 pub use review::{Disputed, Resolution, disputed, resolve};
 pub use rpc::{Head, Rpc};
 pub use rpc_error::{Refusal, RpcError};
-pub use settings::{ChainSettings, SharedSigner};
+pub use settings::{ChainSettings, ChainSettingsWith, SharedSigner};
 pub use simulated::{rehearsed_failure, simulate, simulated_balance};
 
 use crate::db::{self, Db};

@@ -12,9 +12,12 @@ use super::fees::FeePolicy;
 /// A key that signs, local or in a key management service.
 pub type SharedSigner = Arc<dyn Signer + Send + Sync>;
 
-/// Everything the engine is told by configuration.
+/// Everything the engine is told by configuration, with its signers open.
+pub type ChainSettings = ChainSettingsWith<SharedSigner>;
+
+/// Everything the engine is told by configuration; before its signers are opened, `S` says where they are.
 #[derive(Clone)]
-pub struct ChainSettings {
+pub struct ChainSettingsWith<S> {
     /// JSON-RPC endpoints, the preferred one first.
     pub rpc_urls: Vec<Url>,
     /// How long an endpoint may take over one call.
@@ -22,13 +25,13 @@ pub struct ChainSettings {
     /// EIP-155 id that every endpoint must serve.
     pub chain_id: u64,
     /// Signs the treasury's user operations and its delegation.
-    pub treasury: SharedSigner,
+    pub treasury: S,
     /// Code that the treasury is delegated to (Simple7702Account of EntryPoint v0.8).
     pub treasury_implementation: Address,
     /// Pay for gas and carry bundles.
-    pub lanes: Vec<SharedSigner>,
+    pub lanes: Vec<S>,
     /// Owners of customers' wallets: the first of new ones, the others of older ones.
-    pub wallet_owners: Vec<SharedSigner>,
+    pub wallet_owners: Vec<S>,
     /// Blocks on top of a block before what it says is final.
     pub confirmations: u64,
     /// Operations in one user operation at most.
@@ -47,4 +50,28 @@ pub struct ChainSettings {
     pub poll: Duration,
     /// How long a lane is held without being renewed.
     pub lease: Duration,
+}
+
+impl<S> ChainSettingsWith<S> {
+    /// The same with other signers.
+    pub fn with_signers<T>(self, treasury: T, lanes: Vec<T>, wallet_owners: Vec<T>) -> ChainSettingsWith<T> {
+        ChainSettingsWith {
+            rpc_urls: self.rpc_urls,
+            rpc_time_limit: self.rpc_time_limit,
+            chain_id: self.chain_id,
+            treasury,
+            treasury_implementation: self.treasury_implementation,
+            lanes,
+            wallet_owners,
+            confirmations: self.confirmations,
+            batch_limit: self.batch_limit,
+            in_flight: self.in_flight,
+            replace_after_blocks: self.replace_after_blocks,
+            max_gas: self.max_gas,
+            max_call_gas: self.max_call_gas,
+            fees: self.fees,
+            poll: self.poll,
+            lease: self.lease,
+        }
+    }
 }

@@ -111,7 +111,7 @@ async fn serve(
     let settings = Settings::new(keys, &contracts, &anvil.url(), (&server_url, &owner_url));
     write_private(&folder.join("env"), &settings.as_shell())?;
 
-    let server = Server::build(settings.config()?, Clock::default())?;
+    let server = Server::build(settings.config()?, Clock::default()).await?;
     banner::progress("seeding tenants");
     seed::chain(&server.app, keys, &anvil.url()).await?;
     let credentials_file = folder.join("credentials.json");

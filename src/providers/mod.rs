@@ -3,4 +3,5 @@
 //! Adapters have time limits, retries with jitter and a circuit breaker. None is asked while a transaction is open.
 
 pub mod fx;
+pub mod keys;
 pub mod payout;

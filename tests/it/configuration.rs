@@ -124,7 +124,10 @@ async fn a_wrong_value_is_refused_by_name_and_not_quoted_when_it_is_secret() {
         let mut variables = app.variables.clone();
         variables.insert(name.clone().leak(), "wr\u{f6}ng\n".to_owned());
         let config = Config::read(&Environment::new(&|name| variables.get(name).cloned()));
-        let refused = config.and_then(|config| Server::build(config, Clock::default()));
+        let refused = match config {
+            Ok(config) => Server::build(config, Clock::default()).await,
+            Err(error) => Err(error),
+        };
         let refused = refused.err().unwrap_or_else(|| panic!("{name} takes anything"));
         let told = format!("{refused:#}");
         assert!(told.contains(&name), "{name}: {told}");

@@ -19,6 +19,7 @@ mod fx;
 mod harness;
 mod idempotency;
 mod jobs;
+mod keys;
 mod lanes;
 mod ledger;
 mod limits;

@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Makes the `metrics` crate record for `/metrics`. A process has one recorder: later calls return the first's handle.
 ///
 /// Histograms whose names end in `_duration_seconds` get buckets for requests, those in `_stage_seconds` for stages of
-/// chain operations, those in `_job_seconds` for jobs. Any other would be told as a summary, which nobody can add up.
+/// chain operations, those in `_job_seconds` for jobs, those in `_signer_seconds` for signatures. Any other would be
+/// told as a summary, which nobody can add up.
 pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
     static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
     let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,6 +31,7 @@ pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(Matcher::Suffix("_duration_seconds".to_owned()), &REQUEST_BUCKETS)?
         .set_buckets_for_metric(Matcher::Suffix("_stage_seconds".to_owned()), &STAGE_BUCKETS)?
         .set_buckets_for_metric(Matcher::Suffix("_job_seconds".to_owned()), &STAGE_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Suffix("_signer_seconds".to_owned()), &REQUEST_BUCKETS)?
         .install_recorder()?;
     metrics::describe_counter!("http_requests_total", "Requests by method, route and status");
     metrics::describe_histogram!("http_request_duration_seconds", "Time to answer, by method, route and status");

@@ -197,7 +197,7 @@ type Running = (CancellationToken, JoinHandle<anyhow::Result<()>>);
 
 async fn start(variables: &Variables) -> (App, String, Running) {
     let config = Config::read(&Environment::new(&|name| variables.get(name).cloned())).unwrap();
-    let server = Server::build(config, Clock::default()).unwrap();
+    let server = Server::build(config, Clock::default()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let (app, stop) = (server.app.clone(), CancellationToken::new());
