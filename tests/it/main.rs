@@ -4,6 +4,7 @@
 
 mod admin_jobs;
 mod api_keys;
+mod at_once;
 mod authentication;
 mod bodies;
 mod cancelled;
@@ -34,6 +35,7 @@ mod readiness;
 mod reorgs;
 mod reviews;
 mod rights;
+mod sandbox;
 mod secrets;
 mod shutdown;
 mod strangers;
