@@ -90,6 +90,17 @@ pub async fn end(tx: &mut TenantTx, items: &[(TenantId, Uuid, End)]) -> Result<V
         .collect()
 }
 
+/// Ends reservations that must end so, because what they were for has: an error when one has ended otherwise.
+pub async fn end_all(tx: &mut TenantTx, items: &[(TenantId, Uuid, End)]) -> Result<()> {
+    for (ended, (_, id, _)) in end(tx, items).await?.into_iter().zip(items) {
+        match ended {
+            Ended::Now | Ended::Already => {}
+            Ended::Otherwise | Ended::Unknown => return Err(Error::Reservation(*id, ended)),
+        }
+    }
+    Ok(())
+}
+
 /// Locks the accounts of these transfers in the ledger's order.
 async fn lock_accounts(tx: &mut TenantTx, tenants: &[Uuid], ids: &[Uuid]) -> Result<()> {
     sqlx::query_scalar!(

@@ -31,10 +31,12 @@ mod posting;
 mod totals;
 mod verify;
 
+use uuid::Uuid;
+
 use crate::http;
 
 pub use account::{AccountKind, Balance, UnknownAccountKind, balance, balances, open_accounts};
-pub use ending::{End, Ended, end};
+pub use ending::{End, Ended, end, end_all};
 pub use posting::{Outcome, Posting, post, reserve};
 pub use totals::{Total, totals};
 pub use verify::{Discrepancy, verify};
@@ -48,6 +50,9 @@ pub enum Error {
     /// The transaction's scope does not cover the tenant of one of the items.
     #[error("an item belongs to a tenant outside the transaction's scope")]
     OutOfScope,
+    /// A reservation that had to end one way has ended another, or is not there.
+    #[error("the reservation {0} does not end as it has to: {1:?}")]
+    Reservation(Uuid, Ended),
     /// A row does not say what this code wrote.
     #[error("the ledger holds a value that it does not know: {0}")]
     Corrupt(&'static str),
@@ -59,7 +64,7 @@ impl From<Error> for http::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Database(error) => error.into(),
-            Error::OutOfScope | Error::Corrupt(_) => Self::internal(error),
+            Error::OutOfScope | Error::Reservation(..) | Error::Corrupt(_) => Self::internal(error),
         }
     }
 }

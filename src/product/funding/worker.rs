@@ -8,7 +8,7 @@ use super::deposit::{KIND, Status};
 use super::{events, store};
 use crate::chain::{self, Follower, News, OperationState};
 use crate::foundation::{FailPoint, Mode, TenantId};
-use crate::ledger::{self, End, Ended};
+use crate::ledger::{self, End};
 use crate::product::App;
 use crate::webhooks;
 
@@ -21,9 +21,6 @@ pub enum Error {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
-    /// The ledger knows another end of the reservation.
-    #[error("the reservation of deposit {0} does not end as its operation did: {1:?}")]
-    Reservation(Uuid, Ended),
     /// Somebody asked for operations in the name of deposits.
     #[error("{0} operations belong to no deposit that waits for them")]
     NoDeposit(usize),
@@ -53,12 +50,7 @@ async fn settle(app: &App, news: &[News]) -> Result<usize, Error> {
     // A deposit, its transfer and its operation share one id.
     let ends: Vec<(TenantId, Uuid, End)> =
         won.iter().filter_map(|item| end(item).map(|end| (item.tenant, item.operation, end))).collect();
-    for (ended, (_, id, _)) in ledger::end(&mut tx, &ends).await?.into_iter().zip(&ends) {
-        match ended {
-            Ended::Now | Ended::Already => {}
-            Ended::Otherwise | Ended::Unknown => return Err(Error::Reservation(*id, ended)),
-        }
-    }
+    ledger::end_all(&mut tx, &ends).await?;
     let moves: Vec<(&News, Status)> = won.iter().map(|item| (item, status(item))).collect();
     let moved = store::advance(&mut tx, &moves).await?;
     let left = moves.len().saturating_sub(moved.len());

@@ -18,7 +18,7 @@ use crate::chain::{self, Follower, NewOperation, News, OperationState, Payer};
 use crate::db::{self, TenantTx};
 use crate::foundation::{Amount, FailPoint, Mode, Rehearsal, TenantId, Token};
 use crate::http::{Error, Result};
-use crate::ledger::{self, AccountKind, End, Ended, Outcome, Posting};
+use crate::ledger::{self, AccountKind, End, Outcome, Posting};
 use crate::product::App;
 use crate::providers::payout::Progress;
 use crate::webhooks;
@@ -155,10 +155,7 @@ impl Refunds {
             }
         };
         if news.mode == Mode::Live {
-            match ledger::end(&mut tx, &[(news.tenant, news.operation, end)]).await?[..] {
-                [Ended::Now | Ended::Already] => {}
-                ref other => return Err(Error::internal(format!("a refund's reservation ends {other:?}"))),
-            }
+            ledger::end_all(&mut tx, &[(news.tenant, news.operation, end)]).await?;
         }
         let id = store::end_refund(&mut tx, news.tenant, news.operation, refund, news.tx_hash).await?;
         let id = id.ok_or_else(|| Error::internal("an operation belongs to no refund that waits for it"))?;

@@ -10,7 +10,7 @@ use super::store::{self, NewPayout, Row, Step};
 use super::{KIND, Status, events};
 use crate::chain::{self, Follower, News, OperationState};
 use crate::foundation::{FailPoint, Mode, TenantId};
-use crate::ledger::{self, End, Ended};
+use crate::ledger::{self, End};
 use crate::product::App;
 use crate::webhooks::{self, NewEvent};
 
@@ -23,9 +23,6 @@ pub enum Error {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
-    /// The ledger knows another end of the reservation.
-    #[error("the reservation of withdrawal {0} does not end as its operation did: {1:?}")]
-    Reservation(Uuid, Ended),
     /// Somebody asked for operations in the name of withdrawals.
     #[error("{0} operations belong to no withdrawal that waits for them")]
     NoWithdrawal(usize),
@@ -49,12 +46,7 @@ impl Follower for Sweeps {
         // A withdrawal, its transfer and its operation share one id.
         let ends: Vec<(TenantId, Uuid, End)> =
             won.iter().filter_map(|item| end(item).map(|end| (item.tenant, item.operation, end))).collect();
-        for (ended, (_, id, _)) in ledger::end(&mut tx, &ends).await?.into_iter().zip(&ends) {
-            match ended {
-                Ended::Now | Ended::Already => {}
-                Ended::Otherwise | Ended::Unknown => return Err(Error::Reservation(*id, ended)),
-            }
-        }
+        ledger::end_all(&mut tx, &ends).await?;
         let moves: Vec<(&News, Status)> = won.iter().map(|item| (item, status(item))).collect();
         let moved = store::advance(&mut tx, &moves).await?;
         let left = moves.len().saturating_sub(moved.len());
