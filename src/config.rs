@@ -2,6 +2,8 @@
 //!
 //! `.env.example` lists every variable; a test compares the two.
 
+mod bundler;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -258,6 +260,7 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettings> {
         chain_id: env.parsed("CHAIN_ID", "137")?,
         treasury: Arc::new(treasury),
         treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,
+        bundler: bundler::bundler(env)?,
         lanes: env.signers("LANE_KEYS")?,
         wallet_owners: env.signers("WALLET_OWNER_KEYS")?,
         confirmations: env.parsed("CONFIRMATIONS", "16")?,

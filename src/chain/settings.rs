@@ -7,6 +7,7 @@ use alloy::primitives::Address;
 use alloy::signers::Signer;
 use url::Url;
 
+use super::bundler::BundlerSettings;
 use super::fees::FeePolicy;
 
 /// A key that signs, local or in a key management service.
@@ -27,6 +28,8 @@ pub struct ChainSettings {
     pub treasury_implementation: Address,
     /// Pay for gas and carry bundles.
     pub lanes: Vec<SharedSigner>,
+    /// Carries user operations instead of lanes, where somebody pays it.
+    pub bundler: Option<BundlerSettings>,
     /// Owners of customers' wallets: the first of new ones, the others of older ones.
     pub wallet_owners: Vec<SharedSigner>,
     /// Blocks on top of a block before what it says is final.

@@ -6,6 +6,7 @@ mod admin_jobs;
 mod api_keys;
 mod authentication;
 mod bodies;
+mod bundler;
 mod cancelled;
 mod chain;
 mod chain_faults;

@@ -1,10 +1,12 @@
 //! What tests work with.
 
 pub mod actor;
+pub mod alto;
 pub mod app;
 pub mod db_proxy;
 pub mod document;
 pub mod engine;
+pub mod paymaster;
 pub mod process;
 pub mod rpc_proxy;
 pub mod services;
