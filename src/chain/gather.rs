@@ -27,7 +27,7 @@ const SINGLE_CALL_GAS: u64 = 200_000;
 /// What a user operation calls.
 pub(super) struct Calls {
     /// Its operations, in the order of the calls.
-    operations: Vec<Uuid>,
+    pub(super) operations: Vec<Uuid>,
     /// The account's call data.
     pub(super) data: Bytes,
     /// Gas for that.
@@ -190,6 +190,7 @@ impl Engine {
     }
 
     /// Only what was never signed may lose a part of its calls: its first half keeps its nonce. `false`: it was signed.
+    /// For user operations of two operations or more.
     pub(super) async fn halve(&self, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<bool> {
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;

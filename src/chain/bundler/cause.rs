@@ -29,14 +29,28 @@ pub enum Cause {
     /// Sign for more pre-verification gas: what the bundler asks for, if it says how much.
     MorePreVerificationGas(Option<u64>),
     /// Sign for higher fees: an eighth more, or the offer that the bundler asks for.
-    FeeTooLow(Option<u128>),
+    FeeTooLow(Asked),
     /// The calls revert as things stand: halve a batch; let a lane carry a single one, so that the chain says why.
     Reverts,
     /// We made a mistake: hold it and raise the alarm.
     OurFault,
     /// Passes by itself.
     Passing,
+    /// Nobody has heard of it: perhaps it passes; if not, it is as good as [`Cause::Reverts`].
+    Unknown,
 }
+
+/// The least fees that a bundler says it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// `maxFeePerGas`.
+    pub max_fee: Option<u128>,
+    /// `maxPriorityFeePerGas`.
+    pub max_tip: Option<u128>,
+}
+
+/// Higher fees, and it is not said how high.
+const HIGHER: Cause = Cause::FeeTooLow(Asked { max_fee: None, max_tip: None });
 
 /// Codes of EntryPoint v0.8, and those that bundlers know from earlier versions.
 const ENTRY_POINT_CODES: &[(&str, Cause)] = &[
@@ -83,15 +97,15 @@ const WORDS: &[(&str, Cause)] = &[
     ("already in mempool", Cause::AlreadyKnown),
     ("already being processed", Cause::UnderWay),
     ("maximum number of", Cause::Passing),
-    ("bump the gas price", Cause::FeeTooLow(None)),
-    ("already present in mempool", Cause::FeeTooLow(None)),
-    ("underpriced", Cause::FeeTooLow(None)),
-    ("fee too low", Cause::FeeTooLow(None)),
-    ("gas price too low", Cause::FeeTooLow(None)),
-    ("maxfeepergas must be", Cause::FeeTooLow(None)),
-    ("maxpriorityfeepergas must be", Cause::FeeTooLow(None)),
-    ("maxfeepergas is too low", Cause::FeeTooLow(None)),
-    ("maxpriorityfeepergas is too low", Cause::FeeTooLow(None)),
+    ("bump the gas price", HIGHER),
+    ("already present in mempool", HIGHER),
+    ("underpriced", HIGHER),
+    ("fee too low", HIGHER),
+    ("gas price too low", HIGHER),
+    ("maxfeepergas must be", HIGHER),
+    ("maxpriorityfeepergas must be", HIGHER),
+    ("maxfeepergas is too low", HIGHER),
+    ("maxpriorityfeepergas is too low", HIGHER),
     ("preverificationgas", Cause::MorePreVerificationGas(None)),
     ("verificationgaslimit must be", Cause::MoreVerificationGas),
     ("sender has no code", Cause::NotDeployed),
@@ -99,13 +113,17 @@ const WORDS: &[(&str, Cause)] = &[
     ("paymaster signature", Cause::AskPaymaster),
     ("expires too soon", Cause::AskPaymaster),
     ("not valid yet", Cause::AskPaymaster),
+    // Alto, when calls revert with data that it does not know.
+    ("could not parse simulate", Cause::Reverts),
+    ("mempool is full", Cause::Passing),
     ("rate limit", Cause::Passing),
     ("too many requests", Cause::Passing),
 ];
 
 /// What a code says when no words do.
 const RPC_CODES: &[(i64, Cause)] = &[
-    (-32500, Cause::OurFault),
+    // The EntryPoint gives a code with it, unless the words are some contract's.
+    (-32500, Cause::Unknown),
     (-32501, Cause::AskPaymaster),
     (-32502, Cause::OurFault),
     (-32503, Cause::AskPaymaster),
@@ -115,6 +133,7 @@ const RPC_CODES: &[(i64, Cause)] = &[
     (-32507, Cause::OurFault),
     (-32508, Cause::PaymasterBroke),
     (-32521, Cause::Reverts),
+    (-32005, Cause::Passing),
     (-32600, Cause::OurFault),
     (-32601, Cause::OurFault),
     (-32602, Cause::OurFault),
@@ -133,8 +152,11 @@ pub fn classify(code: i64, message: &str) -> Cause {
     let by_words = WORDS.iter().find(|(said, _)| words.contains(said)).map(|(_, cause)| *cause);
     let by_entry_point = || ENTRY_POINT_CODES.iter().find(|(said, _)| message.contains(said)).map(|(_, cause)| *cause);
     let by_code = || RPC_CODES.iter().find(|(said, _)| *said == code).map(|(_, cause)| *cause);
-    match by_words.or_else(by_entry_point).or_else(by_code).unwrap_or(Cause::Passing) {
-        Cause::FeeTooLow(_) => Cause::FeeTooLow(number_after(&words, "at least ")),
+    match by_words.or_else(by_entry_point).or_else(by_code).unwrap_or(Cause::Unknown) {
+        Cause::FeeTooLow(_) => Cause::FeeTooLow(Asked {
+            max_fee: number_after(&words, "maxfeepergas must be at least "),
+            max_tip: number_after(&words, "maxpriorityfeepergas must be at least "),
+        }),
         Cause::MorePreVerificationGas(_) => {
             Cause::MorePreVerificationGas(number_after(&words, "required: ").and_then(|gas| gas.try_into().ok()))
         }
@@ -153,7 +175,8 @@ impl EndpointError {
     pub fn cause(&self) -> Cause {
         match self {
             Self::Refused { code, message, .. } => classify(*code, message),
-            Self::Unavailable { .. } | Self::Absurd { .. } => Cause::Passing,
+            Self::Unavailable { .. } => Cause::Passing,
+            Self::Absurd { .. } => Cause::Unknown,
         }
     }
 }
@@ -177,6 +200,7 @@ impl Cause {
             Self::Reverts => "reverts",
             Self::OurFault => "our_fault",
             Self::Passing => "passing",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -197,13 +221,13 @@ mod tests {
         for (code, cause) in RPC_CODES {
             assert_eq!(classify(*code, "no words that say anything"), *cause, "{code}");
         }
-        assert_eq!(classify(-32603, "something nobody has heard of"), Cause::Passing);
+        assert_eq!(classify(-32603, "something nobody has heard of"), Cause::Unknown);
     }
 
     #[test]
     fn words_that_contradict_the_code_they_quote_count_more() {
         let has_it = "AA25 invalid account nonce: User operation already present in mempool, bump the gas price by 10%";
-        assert_eq!(classify(-32602, has_it), Cause::FeeTooLow(None));
+        assert_eq!(classify(-32602, has_it), HIGHER);
         let busy = "AA25 invalid account nonce: Another UserOperation with same sender and nonce is already being processed";
         assert_eq!(classify(-32602, busy), Cause::UnderWay);
         let full = "AA25 invalid account nonce: Maximum number of parallel user operations for that is allowed for this sender reached";
@@ -214,7 +238,9 @@ mod tests {
     #[test]
     fn what_the_bundler_asks_for_is_read() {
         let fee = "maxFeePerGas must be at least 3000000000 (current maxFeePerGas: 1) - use another";
-        assert_eq!(classify(-32602, fee), Cause::FeeTooLow(Some(3_000_000_000)));
+        assert_eq!(classify(-32602, fee), Cause::FeeTooLow(Asked { max_fee: Some(3_000_000_000), max_tip: None }));
+        let tip = "maxPriorityFeePerGas must be at least 7 (current maxPriorityFeePerGas: 1)";
+        assert_eq!(classify(-32602, tip), Cause::FeeTooLow(Asked { max_fee: None, max_tip: Some(7) }));
         let gas = "preVerificationGas is not enough, required: 51234, got: 1";
         assert_eq!(classify(-32500, gas), Cause::MorePreVerificationGas(Some(51_234)));
         let absurd = format!("preVerificationGas is not enough, required: 1{}", "0".repeat(60));

@@ -1,6 +1,7 @@
 //! JSON-RPC to a party that is not ours: time and length of an answer are limited, its words are cut, and its URL, which
 //! may hold a key, is never told.
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::Client;
@@ -20,22 +21,40 @@ const WORDS: usize = 400;
 /// The code of a refusal that names none (JSON-RPC 2.0 §5.1, internal error).
 const INTERNAL_ERROR: i64 = -32603;
 
+/// Who is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// The bundler.
+    Bundler,
+    /// The paymaster's service.
+    Paymaster,
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bundler => "bundler",
+            Self::Paymaster => "paymaster",
+        })
+    }
+}
+
 /// Why a call to a bundler or a paymaster gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// No answer that can be used. Whether the request took effect is unknown.
     #[error("the {party} does not answer: {what}")]
     Unavailable {
-        /// The bundler or the paymaster.
-        party: &'static str,
+        /// Who.
+        party: Party,
         /// What came instead of an answer.
         what: String,
     },
     /// It understood and said no.
     #[error("the {party} says {code}: {message}")]
     Refused {
-        /// The bundler or the paymaster.
-        party: &'static str,
+        /// Who.
+        party: Party,
         /// The JSON-RPC code.
         code: i64,
         /// Its own words, cut.
@@ -44,17 +63,25 @@ pub enum EndpointError {
     /// It answered with something that no honest party would.
     #[error("the {party} {what}")]
     Absurd {
-        /// The bundler or the paymaster.
-        party: &'static str,
+        /// Who.
+        party: Party,
         /// What it did.
         what: String,
     },
 }
 
+impl EndpointError {
+    /// Who gave no result.
+    pub const fn party(&self) -> Party {
+        match self {
+            Self::Unavailable { party, .. } | Self::Refused { party, .. } | Self::Absurd { party, .. } => *party,
+        }
+    }
+}
+
 /// A JSON-RPC endpoint.
 pub struct Endpoint {
-    /// What to call it in messages.
-    party: &'static str,
+    party: Party,
     /// `None` when the system has no TLS.
     client: Option<Client>,
     url: SecretString,
@@ -95,7 +122,7 @@ fn is_local(url: &SecretString) -> bool {
 
 impl Endpoint {
     /// An endpoint that may take `time_limit` over one call; nothing is asked yet.
-    pub fn new(party: &'static str, url: SecretString, time_limit: Duration) -> Self {
+    pub fn new(party: Party, url: SecretString, time_limit: Duration) -> Self {
         let builder = Client::builder().timeout(time_limit).redirect(reqwest::redirect::Policy::none());
         let builder = if is_local(&url) { builder.no_proxy() } else { builder };
         Self { party, client: builder.build().ok(), url }

@@ -25,8 +25,9 @@ use alloy::primitives::B256;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use self::cause::Asked;
 use self::client::Client;
-use self::endpoint::Endpoint;
+use self::endpoint::{Endpoint, Party};
 use self::sign::Wish;
 use self::sponsor::Sponsor;
 use super::deployment::Deployment;
@@ -38,7 +39,7 @@ use super::store::{self, Lease, OpenUserOp, Takes, Version};
 use crate::foundation::FailPoint;
 
 pub use self::cause::Cause;
-pub use self::deposit::DepositMarks;
+pub use self::deposit::{DepositMarks, of_treasury as deposit_of_treasury};
 pub use self::endpoint::EndpointError;
 
 /// User operations that are looked at in one round.
@@ -49,6 +50,9 @@ const ATTEMPTS: usize = 4;
 
 /// Signatures of one user operation that the bundler is asked for.
 const HINTS: usize = 4;
+
+/// Refusals in a row that nobody has heard of before a lane carries what is refused.
+const PATIENCE: u32 = 4;
 
 /// The first pause after a refusal; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -86,9 +90,9 @@ pub struct Bundler {
 impl Bundler {
     /// A handle; nothing is asked yet.
     pub fn new(settings: &BundlerSettings, chain_id: u64, time_limit: Duration) -> Self {
-        let client = Client(Endpoint::new("bundler", settings.url.clone(), time_limit));
+        let client = Client(Endpoint::new(Party::Bundler, settings.url.clone(), time_limit));
         let sponsor = settings.paymaster.as_ref().map(|paymaster| Sponsor {
-            endpoint: Endpoint::new("paymaster", paymaster.url.clone(), time_limit),
+            endpoint: Endpoint::new(Party::Paymaster, paymaster.url.clone(), time_limit),
             context: paymaster.context.clone(),
             chain_id,
         });
@@ -129,6 +133,19 @@ fn pause(refusals: u32) -> Duration {
     (PAUSE * 2u32.pow(refusals.saturating_sub(1).min(10))).min(LONGEST_PAUSE)
 }
 
+/// Whether the bundler will not carry this user operation as things stand, so that others have to. Whom the paymaster
+/// does not pay for waits: that is its operator's decision.
+fn is_hopeless(error: &EndpointError, user_op: &OpenUserOp) -> bool {
+    match error.cause() {
+        _ if error.party() == Party::Paymaster => false,
+        Cause::Reverts => true,
+        Cause::Unknown => user_op.refusals >= PATIENCE,
+        // It has forgotten to forget an earlier version, or speaks of something else.
+        Cause::NonceUsed => user_op.refusals >= 2 * PATIENCE,
+        _ => false,
+    }
+}
+
 impl Engine {
     /// Hands over what the bundler should carry and does not, for half a lease at most: the lane has other work.
     pub(super) async fn hand_over(&mut self, lease: &Lease, head: &Head) -> Result<()> {
@@ -165,7 +182,7 @@ impl Engine {
                 if self.locate(user_op).await? {
                     return Ok(());
                 }
-                Some(Wish::HigherFees(None))
+                Some(Wish::HigherFees(Asked::default()))
             }
             Some(_) => None,
             None => Some(Wish::Anything),
@@ -191,7 +208,7 @@ impl Engine {
             metrics::counter!("diolkos_bundler_refusals_total", "cause" => cause.name()).increment(1);
             wish = match cause {
                 Cause::AlreadyKnown | Cause::UnderWay => return self.note_sent(version, head).await,
-                Cause::FeeTooLow(least) => Some(Wish::HigherFees(least)),
+                Cause::FeeTooLow(asked) => Some(Wish::HigherFees(asked)),
                 Cause::MorePreVerificationGas(least) => Some(Wish::MorePreVerificationGas(least)),
                 Cause::MoreVerificationGas => Some(Wish::MoreVerificationGas),
                 Cause::MorePaymasterGas => Some(Wish::MorePaymasterGas),
@@ -241,11 +258,11 @@ impl Engine {
     /// Acts on a refusal, or on no answer, by what is behind it, and looks at the user operation again later.
     async fn put_off(&mut self, user_op: &OpenUserOp, error: &EndpointError) -> Result<()> {
         let mut wait = pause(user_op.refusals + 1);
+        if is_hopeless(error, user_op) {
+            tracing::warn!(user_op = %user_op.id, %error, "a lane carries what the bundler cannot");
+            return Ok(store::give_to_lanes(self.chain.db(), user_op.id, &error.to_string()).await?);
+        }
         match error.cause() {
-            Cause::Reverts => {
-                tracing::info!(user_op = %user_op.id, %error, "a lane carries what reverts for the bundler");
-                return Ok(store::give_to_lanes(self.chain.db(), user_op.id, &error.to_string()).await?);
-            }
             Cause::NonceUsed => {
                 if self.locate(user_op).await? {
                     return Ok(());

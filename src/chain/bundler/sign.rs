@@ -4,6 +4,7 @@ use alloy::primitives::{Bytes, hex};
 use alloy::sol_types::SolValue;
 
 use super::client::Estimate;
+use super::cause::Asked;
 use super::{Bundler, EndpointError};
 use crate::chain::engine::{Engine, EngineError, Result};
 use crate::chain::entry_point::{self, DEPLOYMENT_GAS, ENTRY_POINT, UserOperation, VERIFICATION_GAS};
@@ -32,7 +33,7 @@ pub(super) enum Wish {
     /// Nothing in particular: it is the first, or the account or the paymaster's word has changed.
     Anything,
     /// Higher fees: an eighth more, and at least this much.
-    HigherFees(Option<u128>),
+    HigherFees(Asked),
     /// Twice the verification gas.
     MoreVerificationGas,
     /// Twice the paymaster's verification gas.
@@ -101,7 +102,7 @@ impl Engine {
         let drafted = draft(user_op, &calls, deploys, fees);
         let mut op = match self.with_gas(bundler, drafted, least).await {
             Ok(op) => op,
-            Err(error) => return self.refused(lease, user_op, error, head).await,
+            Err(error) => return self.refused(lease, user_op, &calls, error, head).await,
         };
         let hash = entry_point::hash(&op.pack(), ENTRY_POINT, chain.settings().chain_id);
         op.signature = signer.sign_hash(&hash).await?.as_bytes().into();
@@ -122,12 +123,9 @@ impl Engine {
     async fn fees_for(&self, newest: Option<&Version>, head: &Head, wish: Wish) -> Result<Option<Fees>> {
         let policy = &self.chain.settings().fees;
         let mut suggested = policy.suggest(self.chain.rpc(), head).await?;
-        let Wish::HigherFees(least) = wish else { return Ok(Some(suggested)) };
-        if let Some(least) = least {
-            // Which of the two the bundler means is not said in a way that all share.
-            suggested.max_fee = suggested.max_fee.max(least);
-            suggested.max_tip = suggested.max_tip.max(least.min(suggested.max_fee));
-        }
+        let Wish::HigherFees(asked) = wish else { return Ok(Some(suggested)) };
+        suggested.max_tip = suggested.max_tip.max(asked.max_tip.unwrap_or(0));
+        suggested.max_fee = suggested.max_fee.max(asked.max_fee.unwrap_or(0)).max(suggested.max_tip);
         let earlier = newest.and_then(|version| version.offer.as_ref()).map(|offer| offer.fees);
         Ok(match earlier {
             Some(earlier) => policy.replace(earlier, suggested),
@@ -177,11 +175,13 @@ impl Engine {
         &mut self,
         lease: &Lease,
         user_op: &OpenUserOp,
+        calls: &Calls,
         error: EndpointError,
         head: &Head,
     ) -> Result<Option<Version>> {
         // The bundler sees calls revert that do not for our node: halved, a bad one stands alone in the end.
-        if error.cause() == super::Cause::Reverts && self.halve(lease, user_op, head).await? {
+        let is_batch = calls.operations.len() > 1;
+        if is_batch && super::is_hopeless(&error, user_op) && self.halve(lease, user_op, head).await? {
             return Ok(None);
         }
         Err(EngineError::Endpoint(error))

@@ -61,6 +61,29 @@ pub async fn with_bundler(db: &Db, takes: Takes) -> db::Result<(usize, usize)> {
     Ok((usize::try_from(row.treasury).unwrap_or(usize::MAX), usize::try_from(row.all).unwrap_or(usize::MAX)))
 }
 
+/// How many user operations the bundler should have and has not, how many it has, and what hinders the one of them that
+/// was refused last.
+pub async fn bundler_backlog(db: &Db, takes: Takes) -> db::Result<(i64, i64, Option<String>)> {
+    let mut tx = db.engine().await?;
+    let row = sqlx::query!(
+        r#"with mine as (
+               select u.failure, u.held_until, exists (
+                   select from user_op_version where user_op_id = u.id and sent_block is not null
+               ) as sent
+               from user_op u
+               where u.state = 'open' and not u.by_lane and (case when u.owner is null then $1::boolean else $2 end)
+           )
+           select count(*) filter (where not sent) as "waiting!", count(*) filter (where sent) as "sent!",
+                  (select failure from mine where failure is not null order by held_until desc nulls last limit 1) as failure
+           from mine"#,
+        takes.treasury,
+        takes.wallets,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok((row.waiting, row.sent, row.failure))
+}
+
 /// The hash of the newest signature, within a transaction that has locked the user operation.
 pub async fn newest(tx: &mut EngineTx, user_op: Uuid) -> db::Result<Option<B256>> {
     let query = sqlx::query_scalar!(

@@ -11,7 +11,7 @@ pub use bundle::{
     alive, in_flight, insert as insert_bundle, is_deposit_under_way, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
 };
 pub use handing_over::{
-    Takes, for_bundler, give_to_lanes, mark_handed_over, newest, refuse, with_bundler,
+    Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, refuse, with_bundler,
 };
 pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
 pub use membership::{claim, is_being_deployed, is_signed, lock_for_boarding, lock_open, members, split};

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::paymaster::TestPaymaster;
-use super::rpc_proxy::RpcProxy;
+use super::rpc_proxy::{Fault, RpcProxy};
 use super::services::{Services, services};
 use super::until;
 
@@ -167,6 +167,20 @@ impl TestEngine {
         self.running = Some((stop, task));
     }
 
+    /// From now on neither a node nor the bundler takes what is sent.
+    pub fn nobody_takes_anything(&self) {
+        self.proxy.next(usize::MAX, "eth_sendRawTransaction", Fault::Refuse(-32000, "txpool is full"));
+        if let Some(bundler) = &self.bundler {
+            bundler.next(usize::MAX, "eth_sendUserOperation", Fault::Refuse(-32603, "mempool is full"));
+        }
+    }
+
+    /// From now on everything passes again.
+    pub fn everybody_is_well(&self) {
+        let proxies = [Some(&self.proxy), self.bundler.as_ref(), self.sponsor.as_ref()];
+        proxies.into_iter().flatten().for_each(RpcProxy::heal);
+    }
+
     /// Ends the engine as by `kill -9`: in the middle of whatever it does.
     pub async fn kill(&mut self) {
         let (_, task) = self.running.take().unwrap();
@@ -248,7 +262,11 @@ impl TestEngine {
             if states.iter().all(|state| !matches!(state.as_str(), "waiting" | "submitted")) {
                 return states;
             }
-            assert!(tokio::time::Instant::now() < deadline, "operations did not end: {states:?}");
+            if tokio::time::Instant::now() >= deadline {
+                let query = "select state || ' ' || coalesce(failure, '') from user_op where state <> 'ended' limit 20";
+                let user_ops: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut sql).await.unwrap();
+                panic!("operations did not end: {states:?}; {user_ops:?}");
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

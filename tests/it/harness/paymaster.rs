@@ -11,7 +11,7 @@ use alloy::sol_types::{SolCall, SolStruct, SolValue, eip712_domain};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use diolkos::chain::contracts::IEntryPoint::{balanceOfCall, depositToCall};
+use diolkos::chain::contracts::IEntryPoint::depositToCall;
 use diolkos::chain::entry_point::{ENTRY_POINT, UserOperation};
 use diolkos::dev::contracts;
 use serde_json::{Value, json};
@@ -56,10 +56,9 @@ static CONTRACT: OnceCell<Contract> = OnceCell::const_new();
 pub struct TestPaymaster {
     pub url: String,
     contract: Contract,
-    rpc_url: String,
     /// Answers that are good no more when they are given.
     expired: Arc<AtomicUsize>,
-    /// Data that it signed so far.
+    /// Signatures so far.
     signed: Arc<AtomicU64>,
 }
 
@@ -69,16 +68,10 @@ impl TestPaymaster {
         let contract = CONTRACT.get_or_init(|| Contract::deploy(rpc_url)).await.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let rpc_url = rpc_url.to_owned();
-        let paymaster = Self { url, contract, rpc_url, expired: Arc::default(), signed: Arc::default() };
+        let paymaster = Self { url, contract, expired: Arc::default(), signed: Arc::default() };
         let router = Router::new().route("/", post(answer)).with_state(paymaster.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         paymaster
-    }
-
-    /// The contract.
-    pub fn address(&self) -> Address {
-        self.contract.address
     }
 
     /// The next `times` answers have expired when they are given.
@@ -86,17 +79,9 @@ impl TestPaymaster {
         self.expired.store(times, Ordering::SeqCst);
     }
 
-    /// For how much it has signed.
+    /// How often it has signed.
     pub fn signed(&self) -> u64 {
         self.signed.load(Ordering::SeqCst)
-    }
-
-    /// What the contract has in the EntryPoint, in wei.
-    pub async fn deposit(&self) -> U256 {
-        let input = balanceOfCall { account: self.contract.address }.abi_encode();
-        let call = json!([{"to": ENTRY_POINT, "data": Bytes::from(input)}, "latest"]);
-        let answer = rpc(&self.rpc_url, "eth_call", call).await;
-        answer.as_str().unwrap().parse().unwrap()
     }
 
     fn data(&self, op: &UserOperation) -> Bytes {
