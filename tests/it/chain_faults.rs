@@ -291,6 +291,13 @@ async fn fault_16_a_batch_that_fails_on_chain_is_halved_until_the_bad_one_stands
     let engine = TestEngine::at_rest_by(path).await;
     // The estimate does not see it coming.
     engine.proxy.next(usize::MAX, "eth_estimateGas", Fault::Answer(json!("0xf4240")));
+    if let Some(bundler) = &engine.bundler {
+        let estimate = json!({
+            "preVerificationGas": "0x186a0", "verificationGasLimit": "0x30d40", "callGasLimit": "0xf4240",
+            "paymasterVerificationGasLimit": "0x13880", "paymasterPostOpGasLimit": "0x0",
+        });
+        bundler.next(usize::MAX, "eth_estimateUserOperationGas", Fault::Answer(estimate));
+    }
     one_of_ten_is_blacklisted(&engine).await;
     let mut sql = engine.sql().await;
     let failed: i64 = sqlx::query_scalar("select count(*) from user_op where success = false and state = 'ended'")

@@ -99,7 +99,7 @@ fn arguments(folder: &Path, rpc_url: &str, port: u16, keys: &[PrivateKeySigner])
 fn folder() -> anyhow::Result<PathBuf> {
     let folder = paths::root()?.join("dev/bundler");
     if !folder.join("node_modules/@pimlico/alto").is_dir() {
-        bail!("{} has no Alto: run script/setup bundler", folder.display());
+        bail!("{} has no Alto: run script/setup --tests", folder.display());
     }
     Ok(folder)
 }

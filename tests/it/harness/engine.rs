@@ -143,14 +143,11 @@ impl TestEngine {
             Some(paymaster) => Some(RpcProxy::start(&paymaster.url).await),
             None => None,
         };
-        let settings = BundlerSettings {
-            url: bundler.url.clone().into(),
-            paymaster: sponsor.as_ref().map(|sponsor| PaymasterSettings {
-                url: sponsor.url.clone().into(),
-                context: serde_json::json!({"policy": "tests"}),
-            }),
-            deposit: DepositMarks { low: U256::from(10).pow(U256::from(18)), high: U256::from(10).pow(U256::from(19)) },
-        };
+        let paid_by = sponsor.as_ref().map(|sponsor| PaymasterSettings {
+            url: sponsor.url.clone().into(),
+            context: serde_json::json!({"policy": "tests"}),
+        });
+        let settings = BundlerSettings { paymaster: paid_by, ..paid_from_deposit(&bundler.url) };
         let engine = Self::stopped(|all| {
             all.bundler = Some(settings);
             change(all);
@@ -297,6 +294,12 @@ impl TestEngine {
         })
         .await;
     }
+}
+
+/// A bundler that the treasury pays from a deposit of between one and ten coins.
+pub fn paid_from_deposit(url: &str) -> BundlerSettings {
+    let coins = |zeros: u32| U256::from(10).pow(U256::from(zeros));
+    BundlerSettings { url: url.into(), paymaster: None, deposit: DepositMarks { low: coins(18), high: coins(19) } }
 }
 
 /// A fresh account.

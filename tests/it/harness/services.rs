@@ -137,6 +137,11 @@ impl Services {
 
     /// A bundler of a test's own.
     pub async fn another_alto(&self, name: &str) -> Alto {
-        Alto::start(&self.rpc_url, &folder().join(format!("{name}.log"))).await.unwrap()
+        self.another_alto_on(&self.rpc_url, name).await
+    }
+
+    /// The same for another chain.
+    pub async fn another_alto_on(&self, rpc_url: &str, name: &str) -> Alto {
+        Alto::start(rpc_url, &folder().join(format!("{name}.log"))).await.unwrap()
     }
 }
