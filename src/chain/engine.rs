@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Chain;
-use super::bundler::{EndpointError, Rest};
+use super::bundler::{Deposit, EndpointError, Rest};
 use super::rpc::Head;
 use super::rpc_error::RpcError;
 use super::store::{self, Lease, Unheld};
@@ -72,8 +72,8 @@ pub struct Engine {
     pub(super) delegated: bool,
     /// Delegations that this process tried and that left no code; `None` once one was seen.
     pub(super) delegations: Option<u32>,
-    /// When the treasury's deposit was last looked at, or `None` when it should be.
-    pub(super) deposit_looked_at: Option<u64>,
+    /// The treasury's deposit, from which a bundler is paid.
+    pub(super) deposit: Deposit,
     /// The bundler's rest.
     pub(super) rest: Rest,
 }
@@ -91,7 +91,7 @@ impl Engine {
             checked: false,
             delegated: false,
             delegations: Some(0),
-            deposit_looked_at: None,
+            deposit: Deposit::default(),
             rest: Rest::default(),
         }
     }

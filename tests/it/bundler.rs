@@ -1,6 +1,8 @@
 //! A bundler carries payments: it drops them, forgets them, refuses them, lies, is not there; nothing lost, nothing twice.
 
 use alloy::primitives::{Address, B256, U256};
+use diolkos::chain::bundler::DepositMarks;
+use diolkos::chain::entry_point::ENTRY_POINT;
 use diolkos::chain::{Payer, status};
 use serde_json::{Value, json};
 
@@ -23,6 +25,11 @@ async fn at_rest() -> (TestEngine, RpcProxy) {
 
 /// How many transactions of the lane carried user operations.
 async fn carried_by_lane(engine: &TestEngine) -> i64 {
+    let given: Vec<Option<String>> = sqlx::query_scalar("select failure from user_op where by_lane")
+        .fetch_all(&mut engine.sql().await)
+        .await
+        .unwrap();
+    println!("given to lanes: {given:?}");
     let query = "select count(*) from bundle where purpose = 'user_ops'";
     sqlx::query_scalar(query).fetch_one(&mut engine.sql().await).await.unwrap()
 }
@@ -137,7 +144,10 @@ const SAID: &[(i64, &str)] = &[
     (-32501, "UserOperation reverted during simulation with reason: AA36 over paymasterVerificationGasLimit"),
     (-32500, "UserOperation reverted during simulation with reason: AA95 out of gas"),
     (-32500, "preVerificationGas is not enough, required: 90000, got: 1"),
-    (-32602, "AA25 invalid account nonce: User operation already present in mempool, bump the gas price by minimum 10%"),
+    (
+        -32602,
+        "AA25 invalid account nonce: User operation already present in mempool, bump the gas price by minimum 10%",
+    ),
     (-32502, "account uses banned opcode: GAS"),
     (-32504, "paymaster is throttled"),
     (-32505, "paymaster is not staked"),
@@ -230,7 +240,12 @@ async fn paymaster_data_that_has_expired_are_asked_for_again() {
     paymaster.expire(1);
     engine.pays_once_and_goes_on().await;
     assert!(paymaster.signed() - before >= 3, "once in vain, and once for each of two payments");
-    let query = "select count(*) from user_op u where (select count(*) from user_op_version where user_op_id = u.id) > 1";
+    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
+        let asked = engine.sponsor.as_ref().unwrap().calls(method).pop().unwrap();
+        assert_eq!(asked.as_array().unwrap()[1..], [json!(ENTRY_POINT), json!("0x89"), json!({"policy": "tests"})]);
+    }
+    let query =
+        "select count(*) from user_op u where (select count(*) from user_op_version where user_op_id = u.id) > 1";
     let again: i64 = sqlx::query_scalar(query).fetch_one(&mut engine.sql().await).await.unwrap();
     assert!(again >= 1, "signed again under the same nonce");
 }
@@ -256,6 +271,40 @@ async fn without_a_paymaster_a_lane_fills_the_treasurys_deposit_and_carries_what
         .await
         .unwrap();
     assert_eq!(deposits, 1);
+    engine.lane_at_rest().await;
+}
+
+#[tokio::test]
+async fn a_deposit_that_covers_no_user_operation_however_full_keeps_no_payment_waiting_for_ever() {
+    let mut engine = TestEngine::stopped_by(Path::Deposit, |settings| {
+        let bundler = settings.bundler.as_mut().unwrap();
+        bundler.deposit = DepositMarks { low: U256::from(1_000), high: U256::from(2_000) };
+    })
+    .await;
+    engine.run().await;
+    let jane = stranger();
+    let operations = engine.pay(&[(jane, 5)]).await;
+    engine.arrives_once(jane, &operations).await;
+    assert_eq!(carried_by_lane(&engine).await, 1);
+    let asked = engine.bundler.as_ref().unwrap().calls(SEND).len();
+    assert!((1..=8).contains(&asked), "the bundler was asked {asked} times");
+}
+
+#[tokio::test]
+async fn a_lane_that_cannot_spare_the_deposit_goes_on_without_it() {
+    let engine = TestEngine::stopped_by(Path::Deposit, |settings| {
+        let bundler = settings.bundler.as_mut().unwrap();
+        let coins = |count: u64| U256::from(count) * U256::from(10).pow(U256::from(18));
+        bundler.deposit = DepositMarks { low: coins(2_000), high: coins(3_000) };
+    });
+    let mut engine = engine.await;
+    engine.run().await;
+    let jane = stranger();
+    let operations = engine.pay(&[(jane, 5)]).await;
+    engine.arrives_once(jane, &operations).await;
+    let query = "select count(*) from bundle where purpose = 'deposit'";
+    let deposits: i64 = sqlx::query_scalar(query).fetch_one(&mut engine.sql().await).await.unwrap();
+    assert_eq!((deposits, carried_by_lane(&engine).await), (0, 1));
     engine.lane_at_rest().await;
 }
 

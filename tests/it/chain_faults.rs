@@ -6,10 +6,10 @@ use alloy::network::TxSignerSync;
 use alloy::primitives::{Address, Bytes, TxKind, U256};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::{SolCall, SolValue};
-use diolkos::chain::contracts::IEntryPoint::handleOpsCall;
-use diolkos::chain::contracts::PackedUserOperation;
 use diolkos::chain::SmartWallet;
 use diolkos::chain::contracts::IBatchAccount::executeBatchCall;
+use diolkos::chain::contracts::IEntryPoint::handleOpsCall;
+use diolkos::chain::contracts::PackedUserOperation;
 use diolkos::chain::entry_point::{self, ENTRY_POINT};
 use diolkos::dev::contracts;
 use serde_json::json;
@@ -45,7 +45,9 @@ impl TestEngine {
         let operations = self.pay(&[(recipient, 5_000_000)]).await;
         let stored = match &self.bundler {
             None => "select exists (select from bundle where purpose = 'user_ops' and state = 'stored')",
-            Some(_) => "select exists (select from user_op_version v join user_op u on u.id = v.user_op_id where u.state = 'open')",
+            Some(_) => {
+                "select exists (select from user_op_version v join user_op u on u.id = v.user_op_id where u.state = 'open')"
+            }
         };
         until("what carries the payment is stored", || async {
             let mut sql = self.sql().await;

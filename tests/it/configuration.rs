@@ -38,14 +38,8 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 6] = [
-    "BUNDLER_URL",
-    "CORS_ORIGINS",
-    "FX_URL",
-    "MIGRATION_DATABASE_URL",
-    "OPERATOR_PASSWORD_HASH",
-    "PAYMASTER_URL",
-];
+const OPTIONAL: [&str; 6] =
+    ["BUNDLER_URL", "CORS_ORIGINS", "FX_URL", "MIGRATION_DATABASE_URL", "OPERATOR_PASSWORD_HASH", "PAYMASTER_URL"];
 
 /// The names that a configuration asks for, and whether it could be read.
 fn asked(variables: &Variables) -> (BTreeSet<String>, bool) {

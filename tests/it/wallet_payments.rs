@@ -51,7 +51,7 @@ async fn two_payments_of_a_wallet_that_is_not_deployed_both_arrive(path: Path) {
 }
 
 async fn fault_17_a_wallet_deployed_meanwhile_by_someone_else_keeps_its_nonce_and_pays_once(path: Path) {
-    let mut engine = TestEngine::start_by(path).await;
+    let mut engine = TestEngine::at_rest_by(path).await;
     let jane = engine.wallet(10_000_000).await;
     let (shop, bank) = (stranger(), stranger());
     let first = engine.pay_from(Payer::Wallet(jane), &[(shop, 1_000_000)]).await;
@@ -84,7 +84,9 @@ async fn fault_17_a_wallet_deployed_meanwhile_by_someone_else_keeps_its_nonce_an
     engine.lane_at_rest().await;
 }
 
-async fn fault_17_a_wallet_deployed_meanwhile_by_another_user_operation_loses_its_init_code_and_keeps_its_nonce(path: Path) {
+async fn fault_17_a_wallet_deployed_meanwhile_by_another_user_operation_loses_its_init_code_and_keeps_its_nonce(
+    path: Path,
+) {
     let mut engine = TestEngine::at_rest_by(path).await;
     let jane = engine.wallet(10_000_000).await;
     let shop = stranger();
@@ -108,7 +110,8 @@ async fn fault_17_a_wallet_deployed_meanwhile_by_another_user_operation_loses_it
     assert_eq!(engine.holds(shop).await, 1_000_000);
     let query = "select count(distinct user_op_id), bool_or(deploys), bool_or(not deploys) from user_op_version
         where user_op_id = (select user_op_id from chain_op where id = $1)";
-    let versions: (i64, bool, bool) = sqlx::query_as(query).bind(operations[0]).fetch_one(&mut engine.sql().await).await.unwrap();
+    let versions: (i64, bool, bool) =
+        sqlx::query_as(query).bind(operations[0]).fetch_one(&mut engine.sql().await).await.unwrap();
     assert_eq!(versions, (1, true, true));
 }
 

@@ -113,8 +113,8 @@ const WORDS: &[(&str, Cause)] = &[
     ("paymaster signature", Cause::AskPaymaster),
     ("expires too soon", Cause::AskPaymaster),
     ("not valid yet", Cause::AskPaymaster),
-    // Alto, when calls revert with data that it does not know.
-    ("could not parse simulate", Cause::Reverts),
+    // Alto, when its simulation reverts in a way that it does not know, or does not run.
+    ("could not parse simulate", Cause::Unknown),
     ("mempool is full", Cause::Passing),
     ("rate limit", Cause::Passing),
     ("too many requests", Cause::Passing),
@@ -228,7 +228,8 @@ mod tests {
     fn words_that_contradict_the_code_they_quote_count_more() {
         let has_it = "AA25 invalid account nonce: User operation already present in mempool, bump the gas price by 10%";
         assert_eq!(classify(-32602, has_it), HIGHER);
-        let busy = "AA25 invalid account nonce: Another UserOperation with same sender and nonce is already being processed";
+        let busy =
+            "AA25 invalid account nonce: Another UserOperation with same sender and nonce is already being processed";
         assert_eq!(classify(-32602, busy), Cause::UnderWay);
         let full = "AA25 invalid account nonce: Maximum number of parallel user operations for that is allowed for this sender reached";
         assert_eq!(classify(-32602, full), Cause::Passing);

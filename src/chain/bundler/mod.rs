@@ -39,7 +39,7 @@ use super::store::{self, Lease, OpenUserOp, Takes, Version};
 use crate::foundation::FailPoint;
 
 pub use self::cause::Cause;
-pub use self::deposit::{DepositMarks, of_treasury as deposit_of_treasury};
+pub use self::deposit::{Deposit, DepositMarks, of_treasury as deposit_of_treasury};
 pub use self::endpoint::EndpointError;
 
 /// User operations that are looked at in one round.
@@ -52,7 +52,7 @@ const ATTEMPTS: usize = 4;
 const HINTS: usize = 4;
 
 /// Refusals in a row that nobody has heard of before a lane carries what is refused.
-const PATIENCE: u32 = 4;
+const PATIENCE: u32 = 5;
 
 /// The first pause after a refusal; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -139,7 +139,8 @@ fn is_hopeless(error: &EndpointError, user_op: &OpenUserOp) -> bool {
     match error.cause() {
         _ if error.party() == Party::Paymaster => false,
         Cause::Reverts => true,
-        Cause::Unknown => user_op.refusals >= PATIENCE,
+        // Of the deposit too: more may be asked for than it is ever filled with.
+        Cause::Unknown | Cause::DepositTooLow => user_op.refusals >= PATIENCE,
         // It has forgotten to forget an earlier version, or speaks of something else.
         Cause::NonceUsed => user_op.refusals >= 2 * PATIENCE,
         _ => false,
@@ -157,6 +158,9 @@ impl Engine {
             if !self.rest.is_over() || Instant::now() > deadline {
                 break;
             }
+            if user_op.wallet.is_none() && self.deposit.is_filling {
+                continue;
+            }
             match self.tend(bundler, lease, &user_op, head).await {
                 Ok(()) => {}
                 Err(EngineError::Endpoint(error)) => self.put_off(&user_op, &error).await?,
@@ -173,10 +177,14 @@ impl Engine {
     async fn tend(&mut self, bundler: &Bundler, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<()> {
         let deploys = match self.deployment(user_op).await? {
             // Another user operation brings the wallet: this one goes after that.
-            Deployment::UnderWay => return Ok(()),
+            Deployment::UnderWay => {
+                let why = "another user operation deploys the wallet";
+                return Ok(store::hold(self.chain.db(), user_op.id, PAUSE, why).await?);
+            }
             deployment => deployment == Deployment::Needed,
         };
-        let mut version = user_op.version.clone().filter(|version| version.offer.is_some() && version.deploys == deploys);
+        let mut version =
+            user_op.version.clone().filter(|version| version.offer.is_some() && version.deploys == deploys);
         let mut wish = match &version {
             Some(version) if self.is_overdue(version, head) => {
                 if self.locate(user_op).await? {
@@ -198,7 +206,9 @@ impl Engine {
             let Some(version) = &version else { return Ok(()) };
             let Some(op) = unpack(version).as_ref().and_then(UserOperation::unpack) else {
                 tracing::error!(user_op = %user_op.id, "the stored bytes of a user operation cannot be read");
-                return Ok(store::hold(self.chain.db(), user_op.id, LONGEST_PAUSE, "its stored bytes cannot be read").await?);
+                return Ok(
+                    store::hold(self.chain.db(), user_op.id, LONGEST_PAUSE, "its stored bytes cannot be read").await?
+                );
             };
             let refusal = match bundler.client.send(&op, version.hash).await {
                 Ok(()) => return self.note_sent(version, head).await,
@@ -242,7 +252,9 @@ impl Engine {
     fn is_overdue(&self, version: &Version, head: &Head) -> bool {
         let patience = 2 * self.chain.settings().replace_after_blocks;
         let offer = version.offer.as_ref();
-        offer.is_some_and(|offer| offer.sent_block.is_some() && head.number.saturating_sub(offer.stored_block) >= patience)
+        offer.is_some_and(|offer| {
+            offer.sent_block.is_some() && head.number.saturating_sub(offer.stored_block) >= patience
+        })
     }
 
     async fn note_sent(&mut self, version: &Version, head: &Head) -> Result<()> {
@@ -272,7 +284,7 @@ impl Engine {
                 self.deployed.remove(&user_op.account);
                 self.delegated &= user_op.wallet.is_some();
             }
-            Cause::DepositTooLow => self.deposit_looked_at = None,
+            Cause::DepositTooLow => self.deposit.is_short = true,
             Cause::OurFault => {
                 wait = LONGEST_PAUSE;
                 tracing::error!(user_op = %user_op.id, %error, "the bundler will not take a user operation");

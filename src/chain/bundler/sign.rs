@@ -3,8 +3,8 @@
 use alloy::primitives::{Bytes, hex};
 use alloy::sol_types::SolValue;
 
+use super::cause::{Asked, Cause};
 use super::client::Estimate;
-use super::cause::Asked;
 use super::{Bundler, EndpointError};
 use crate::chain::engine::{Engine, EngineError, Result};
 use crate::chain::entry_point::{self, DEPLOYMENT_GAS, ENTRY_POINT, UserOperation, VERIFICATION_GAS};
@@ -58,7 +58,9 @@ impl Least {
         let paymaster_gas = newest.paymaster.as_ref().map_or(0, |paymaster| paymaster.verification_gas);
         match wish {
             Wish::Anything | Wish::HigherFees(_) => {}
-            Wish::MoreVerificationGas => least.verification_gas = newest.verification_gas_limit.max(own).saturating_mul(2),
+            Wish::MoreVerificationGas => {
+                least.verification_gas = newest.verification_gas_limit.max(own).saturating_mul(2)
+            }
             Wish::MorePaymasterGas => least.paymaster_gas = paymaster_gas.max(50_000).saturating_mul(2),
             Wish::MorePreVerificationGas(asked) => {
                 let doubled = newest.pre_verification_gas.saturating_mul(2);
@@ -181,7 +183,7 @@ impl Engine {
     ) -> Result<Option<Version>> {
         // The bundler sees calls revert that do not for our node: halved, a bad one stands alone in the end.
         let is_batch = calls.operations.len() > 1;
-        if is_batch && super::is_hopeless(&error, user_op) && self.halve(lease, user_op, head).await? {
+        if is_batch && error.cause() == Cause::Reverts && self.halve(lease, user_op, head).await? {
             return Ok(None);
         }
         Err(EngineError::Endpoint(error))

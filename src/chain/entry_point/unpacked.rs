@@ -65,7 +65,10 @@ pub struct Paymaster {
 impl UserOperation {
     /// All gas that it may take, together.
     pub fn gas(&self) -> u64 {
-        let paymaster = self.paymaster.as_ref().map_or(0, |paymaster| paymaster.verification_gas.saturating_add(paymaster.post_op_gas));
+        let paymaster = self
+            .paymaster
+            .as_ref()
+            .map_or(0, |paymaster| paymaster.verification_gas.saturating_add(paymaster.post_op_gas));
         [self.call_gas_limit, self.verification_gas_limit, self.pre_verification_gas, paymaster]
             .into_iter()
             .fold(0, u64::saturating_add)
@@ -184,9 +187,15 @@ mod tests {
         let good = op(true, true).pack();
         for cut in [1, 19, 21, 51] {
             let paymaster = good.paymasterAndData.slice(..cut);
-            assert_eq!(UserOperation::unpack(&PackedUserOperation { paymasterAndData: paymaster, ..good.clone() }), None);
+            assert_eq!(
+                UserOperation::unpack(&PackedUserOperation { paymasterAndData: paymaster, ..good.clone() }),
+                None
+            );
         }
-        assert_eq!(UserOperation::unpack(&PackedUserOperation { initCode: good.initCode.slice(..19), ..good.clone() }), None);
+        assert_eq!(
+            UserOperation::unpack(&PackedUserOperation { initCode: good.initCode.slice(..19), ..good.clone() }),
+            None
+        );
         let limits = two_halves(1 << 64, 1);
         assert_eq!(UserOperation::unpack(&PackedUserOperation { accountGasLimits: limits, ..good }), None);
     }

@@ -19,7 +19,7 @@ pub struct Takes {
 }
 
 /// User operations that the bundler should carry, oldest first: never sent, or last sent at block `overdue` or before;
-/// in no block, not held back and not on board of a lane.
+/// in no block, not held back and not on board of a lane that is at work.
 pub async fn for_bundler(db: &Db, takes: Takes, overdue: u64, limit: i64) -> db::Result<Vec<OpenUserOp>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query_as!(
@@ -34,7 +34,10 @@ pub async fn for_bundler(db: &Db, takes: Takes, overdue: u64, limit: i64) -> db:
            where u.state = 'open' and coalesce(u.held_until, '-infinity') <= now() and not u.by_lane
              and (case when u.owner is null then $1::boolean else $2 end)
              and (v.sent_block is null or v.sent_block <= $3)
-             and not exists (select from bundle b where b.state <> 'done' and u.id = any(b.user_ops))
+             and not exists (
+                 select from bundle b join lane l on l.address = b.lane
+                 where b.state <> 'done' and u.id = any(b.user_ops) and l.lease_until > clock_timestamp() and b.failure is null
+             )
            order by u.id limit $4"#,
         takes.treasury,
         takes.wallets,
@@ -105,9 +108,12 @@ pub async fn mark_handed_over(db: &Db, version: B256, block: u64) -> db::Result<
     )
     .fetch_one(&mut *tx)
     .await?;
-    sqlx::query!("update user_op set refusals = 0, failure = null, held_until = null where id = $1 and state = 'open'", user_op)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!(
+        "update user_op set refusals = 0, failure = null, held_until = null where id = $1 and state = 'open'",
+        user_op
+    )
+    .execute(&mut *tx)
+    .await?;
     let waited = sqlx::query_scalar!(
         r#"update chain_op set state = 'submitted', submitted_at = coalesce(submitted_at, now())
            where user_op_id = $1 and state = 'waiting'

@@ -8,7 +8,8 @@ mod user_op;
 
 pub use bundle::{Bundle, NewBundle, Purpose};
 pub use bundle::{
-    alive, in_flight, insert as insert_bundle, is_deposit_under_way, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
+    alive, in_flight, insert as insert_bundle, is_deposit_under_way, mark_done, mark_sent, reopen as reopen_bundles,
+    set_failure,
 };
 pub use handing_over::{
     Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, refuse, with_bundler,

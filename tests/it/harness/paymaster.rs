@@ -85,7 +85,8 @@ impl TestPaymaster {
     }
 
     fn data(&self, op: &UserOperation) -> Bytes {
-        let is_expired = self.expired.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        let is_expired =
+            self.expired.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         let valid_until = U48::from(u64::from(is_expired));
         let packed = op.pack();
         let (verification_gas, post_op_gas) =
