@@ -102,9 +102,9 @@ impl Engine {
         let earlier = newest.and_then(unpack).as_ref().and_then(UserOperation::unpack);
         let least = Least::new(earlier.as_ref(), deploys, wish);
         let drafted = draft(user_op, &calls, deploys, fees);
-        let mut op = match self.with_gas(bundler, drafted, least).await {
-            Ok(op) => op,
-            Err(error) => return self.refused(lease, user_op, &calls, error, head).await,
+        let mut op = match self.with_gas(bundler, lease, drafted, least).await {
+            Err(EngineError::Endpoint(error)) => return self.refused(lease, user_op, &calls, error, head).await,
+            drafted => drafted?,
         };
         let hash = entry_point::hash(&op.pack(), ENTRY_POINT, chain.settings().chain_id);
         op.signature = signer.sign_hash(&hash).await?.as_bytes().into();
@@ -140,7 +140,7 @@ impl Engine {
         metrics::counter!("diolkos_chain_fee_cap_reached_total").increment(1);
         tracing::error!(user_op = %user_op.id, "a user operation waits at the cap of fees");
         let why = "the bundler wants more than the cap of fees";
-        store::refuse(self.chain.db(), user_op.id, super::pause(user_op.refusals + 1), why).await?;
+        store::refuse(self.chain.db(), user_op.id, super::patience::pause(user_op.refusals + 1), why).await?;
         Ok(newest.filter(|version| version.offer.as_ref().is_some_and(|offer| offer.sent_block.is_some())).cloned())
     }
 
@@ -148,14 +148,17 @@ impl Engine {
     async fn with_gas(
         &self,
         bundler: &Bundler,
+        lease: &Lease,
         mut op: UserOperation,
         least: Least,
-    ) -> std::result::Result<UserOperation, EndpointError> {
+    ) -> Result<UserOperation> {
+        self.renew(lease).await?;
         let stub = match &bundler.sponsor {
             Some(sponsor) => Some(sponsor.stub(&op).await?),
             None => None,
         };
         op.paymaster = stub.as_ref().map(|stub| stub.paymaster());
+        self.renew(lease).await?;
         let estimate = bundler.client.estimate(&for_estimate(&op)).await?;
         let Estimate { call_gas_limit, verification_gas_limit, pre_verification_gas, .. } = estimate;
         op.call_gas_limit = call_gas_limit.max(op.call_gas_limit);
@@ -164,12 +167,21 @@ impl Engine {
         op.paymaster = stub.as_ref().map(|stub| stub.limited(&estimate, least.paymaster_gas));
         let settings = self.chain.settings();
         if op.call_gas_limit > settings.max_call_gas || op.gas() > settings.max_gas {
-            return Err(bundler.client.0.absurd(format!("asks for {} gas, {} for calls", op.gas(), op.call_gas_limit)));
+            let asked = format!("asks for {} gas, {} for calls", op.gas(), op.call_gas_limit);
+            return Err(bundler.client.0.absurd(asked).into());
         }
         if let (Some(sponsor), Some(stub)) = (&bundler.sponsor, &stub) {
+            self.renew(lease).await?;
             sponsor.pay(&mut op, stub).await?;
         }
         Ok(op)
+    }
+
+    /// Keeps the lane between calls of which each may take nearly as long as a lease.
+    async fn renew(&self, lease: &Lease) -> Result<()> {
+        let mut tx = self.chain.db().engine().await?;
+        store::confirm(&mut tx, lease).await?;
+        Ok(tx.commit().await?)
     }
 
     /// What the bundler says of the estimate may be for us to mend.
