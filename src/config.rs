@@ -2,6 +2,8 @@
 //!
 //! `.env.example` lists every variable; a test compares the two.
 
+mod bundler;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -284,6 +286,7 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettingsWith<SignerSource>> {
         chain_id: env.parsed("CHAIN_ID", "137")?,
         treasury: env.signer("TREASURY_KEY")?,
         treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,
+        bundler: bundler::bundler(env)?,
         lanes: env.signers("LANE_KEYS")?,
         wallet_owners: env.signers("WALLET_OWNER_KEYS")?,
         confirmations: env.parsed("CONFIRMATIONS", "16")?,

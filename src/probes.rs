@@ -63,6 +63,14 @@ impl MetricsSource for ChainGauges {
             metrics::gauge!("diolkos_lane_gas_balance", "lane" => name.clone()).set(coins);
             metrics::gauge!("diolkos_lane_in_flight", "lane" => name).set(lane.in_flight as f64);
         }
+        if let Some(bundler) = status::bundler(&self.0).await? {
+            for (state, count) in [("waiting", bundler.waiting), ("sent", bundler.sent)] {
+                metrics::gauge!("diolkos_bundler_user_ops", "state" => state).set(count as f64);
+            }
+            if let Some(wei) = bundler.treasury_deposit {
+                metrics::gauge!("diolkos_treasury_deposit").set(f64::from(wei) / 1e18);
+            }
+        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::primitives::Bytes;
+use alloy::primitives::{Bytes, U256};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::{SolCall, SolError};
 
@@ -57,7 +57,7 @@ impl Engine {
 
     async fn passengers(&mut self, lease: &Lease, head: &Head) -> Result<Vec<Passenger>> {
         let mut passengers = Vec::new();
-        for user_op in store::open(self.chain.db(), lease.lane, PASSENGERS).await? {
+        for user_op in store::open(self.chain.db(), lease.lane, self.chain.bundler_takes(), PASSENGERS).await? {
             let version = match self.current_version(lease, &user_op, head).await {
                 Ok(Some(version)) => version,
                 Ok(None) => continue,
@@ -84,7 +84,7 @@ impl Engine {
         match &user_op.version {
             // Somebody else deploys the wallet: this one goes after that.
             _ if deployment == Deployment::UnderWay => Ok(None),
-            Some(version) if version.deploys == deploys => Ok(Some(version.clone())),
+            Some(version) if version.deploys == deploys && version.offer.is_none() => Ok(Some(version.clone())),
             _ => self.sign(lease, user_op, deploys, head).await,
         }
     }
@@ -130,7 +130,7 @@ impl Engine {
             passengers.iter().map(|passenger| passenger.version.call_gas + passenger.version.verification_gas),
             &input,
         );
-        Draft { to: ENTRY_POINT, input, gas_limit, authorization: None }
+        Draft { to: ENTRY_POINT, value: U256::ZERO, input, gas_limit, authorization: None }
     }
 
     /// Perhaps somebody carried it already; if not, it is looked at again later, when it has been made sure that the
@@ -178,6 +178,12 @@ impl Engine {
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
         let is_first = nonce == lease.next_nonce;
+        if purpose == Purpose::Deposit {
+            let since = head.number.saturating_sub(self.chain.settings().replace_after_blocks);
+            if is_first && store::is_deposit_under_way(&mut tx, since).await? {
+                return Ok(None);
+            }
+        }
         if is_first && !store::lock_for_boarding(&mut tx, lease.lane, &bundle.user_ops).await? {
             return Ok(None);
         }

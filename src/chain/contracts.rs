@@ -46,6 +46,8 @@ sol! {
 
         function handleOps(PackedUserOperation[] calldata ops, address payable beneficiary) external;
         function getNonce(address sender, uint192 key) external view returns (uint256 nonce);
+        function balanceOf(address account) external view returns (uint256);
+        function depositTo(address account) external payable;
     }
 
     /// SimpleAccountFactory of v0.8.

@@ -100,6 +100,7 @@ impl Engine {
         let signature = treasury.sign_hash(&authorization.signature_hash()).await?;
         let draft = Draft {
             to: lease.lane,
+            value: U256::ZERO,
             input: Bytes::new(),
             gas_limit: DELEGATION_GAS,
             authorization: Some(authorization.into_signed(signature)),

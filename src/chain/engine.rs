@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Chain;
+use super::bundler::{Deposit, EndpointError, Rest};
 use super::rpc::Head;
 use super::rpc_error::RpcError;
 use super::store::{self, Lease, Unheld};
@@ -31,6 +32,9 @@ pub enum EngineError {
     /// The lane passed to another process.
     #[error(transparent)]
     Unheld(Unheld),
+    /// The bundler or the paymaster did not answer, or refused.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     /// A signer failed.
     #[error("a signer failed: {0}")]
     Signer(#[from] alloy::signers::Error),
@@ -68,6 +72,10 @@ pub struct Engine {
     pub(super) delegated: bool,
     /// Delegations that this process tried and that left no code; `None` once one was seen.
     pub(super) delegations: Option<u32>,
+    /// The treasury's deposit, from which a bundler is paid.
+    pub(super) deposit: Deposit,
+    /// The bundler's rest.
+    pub(super) rest: Rest,
 }
 
 impl Engine {
@@ -83,6 +91,8 @@ impl Engine {
             checked: false,
             delegated: false,
             delegations: Some(0),
+            deposit: Deposit::default(),
+            rest: Rest::default(),
         }
     }
 
@@ -141,11 +151,13 @@ impl Engine {
             self.follow_nonce(&mut lease, passed, &head).await?;
             self.maintain(&mut lease, &head).await?;
             self.make_delegated(&mut lease, &head).await?;
+            self.fill_deposit(&mut lease, &head).await?;
             self.acted = Some(head);
         }
         if self.delegated {
             self.gather(&lease, &head).await?;
             self.carry(&mut lease, &head).await?;
+            self.hand_over(&lease, &head).await?;
         }
         Ok(())
     }

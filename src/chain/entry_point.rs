@@ -1,8 +1,12 @@
 //! What is particular to EntryPoint v0.8: packing, hash, nonces, gas. The next version is one more such file.
 
+mod unpacked;
+
 use alloy::primitives::{Address, B256, Bytes, U256, Uint, address};
 use alloy::sol_types::{Eip712Domain, SolStruct, eip712_domain};
 use uuid::Uuid;
+
+pub use unpacked::{Paymaster, UserOperation};
 
 use super::contracts::{PackedUserOperation, typed};
 
@@ -45,7 +49,7 @@ pub fn unsigned(
         nonce: nonce(key),
         initCode: init_code,
         callData: call_data,
-        accountGasLimits: two_halves(verification_gas, call_gas),
+        accountGasLimits: two_halves(verification_gas.into(), call_gas.into()),
         preVerificationGas: U256::ZERO,
         gasFees: B256::ZERO,
         paymasterAndData: Bytes::new(),
@@ -84,6 +88,6 @@ pub fn bundle_gas(limits: impl Iterator<Item = u64>, call_data: &[u8]) -> u64 {
     (21_000 + 4 * tokens + execution * 64 / 63 + execution / 63).max(21_000 + 10 * tokens)
 }
 
-fn two_halves(high: u64, low: u64) -> B256 {
+fn two_halves(high: u128, low: u128) -> B256 {
     B256::from((U256::from(high) << 128) | U256::from(low))
 }

@@ -1,6 +1,6 @@
 //! Operations become user operations: gathered, estimated, signed, stored.
 
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::{SolCall, SolValue};
 
@@ -17,15 +17,30 @@ use super::settings::SharedSigner;
 use super::store::{self, Lease, OpenUserOp, Operation, Version};
 use crate::foundation::FailPoint;
 
+/// User operations that are with a bundler at once, at most.
+const WITH_BUNDLER: usize = 64;
+
 /// Call gas of one transfer whose gas cannot be estimated because it reverts now. It goes out all the same: whether
 /// it happened is for the chain to say.
 const SINGLE_CALL_GAS: u64 = 200_000;
+
+/// What a user operation calls.
+pub(super) struct Calls {
+    /// Its operations, in the order of the calls.
+    pub(super) operations: Vec<Uuid>,
+    /// The account's call data.
+    pub(super) data: Bytes,
+    /// Gas for that.
+    pub(super) gas: u64,
+    /// Whether the calls revert as things stand, or are too many.
+    pub(super) reverts: bool,
+}
 
 impl Engine {
     /// Makes a user operation of what waits, when a bundle could take it. What waits meanwhile makes the next larger.
     pub(super) async fn gather(&self, lease: &Lease, head: &Head) -> Result<()> {
         let settings = self.chain.settings();
-        if self.nonces_in_flight(lease).await? >= settings.in_flight {
+        if self.has_enough(lease).await? {
             return Ok(());
         }
         let mut tx = self.chain.db().engine().await?;
@@ -39,13 +54,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether the lane, or the bundler, has enough to carry.
+    async fn has_enough(&self, lease: &Lease) -> Result<bool> {
+        let (takes, in_flight) = (self.chain.bundler_takes(), self.chain.settings().in_flight);
+        let lane_is_full = !takes.wallets && self.nonces_in_flight(lease).await? >= in_flight;
+        let (of_treasury, of_all) = store::with_bundler(self.chain.db(), takes).await?;
+        Ok(lane_is_full || of_treasury >= in_flight || of_all >= WITH_BUNDLER)
+    }
+
     /// How many nonces of the lane are taken and not passed by the chain.
     pub(super) async fn nonces_in_flight(&self, lease: &Lease) -> Result<usize> {
         Ok(store::in_flight(self.chain.db(), lease.lane).await?)
     }
 
-    /// Signs a user operation, under the nonce that it has whatever was signed before, and stores the signature; `None`
-    /// when it was halved instead, because its calls revert together.
+    /// Signs a user operation for lanes, under the nonce that it has whatever was signed before, and stores the
+    /// signature; `None` when it was halved instead, because its calls revert together, or waits.
     pub(super) async fn sign(
         &self,
         lease: &Lease,
@@ -53,26 +76,7 @@ impl Engine {
         deploys: bool,
         head: &Head,
     ) -> Result<Option<Version>> {
-        let settings = self.chain.settings();
-        let operations = store::operations(self.chain.db(), user_op.id).await?;
-        let call_data = batch_of_transfers(&operations);
-        let estimated = match deploys {
-            true => self.estimate_each(user_op.account, &operations).await,
-            false => self.estimate(ENTRY_POINT, user_op.account, &call_data).await,
-        };
-        let fits = call_data.len() <= MAX_CALL_DATA;
-        let call_gas = match estimated {
-            Ok(gas) if gas <= settings.max_call_gas && fits => gas,
-            Err(error) if !error.is_verdict() => return Err(error.into()),
-            Ok(_) | Err(_) if operations.len() > 1 => {
-                if self.halve(lease, user_op, head).await? {
-                    return Ok(None);
-                }
-                settings.max_call_gas
-            }
-            Ok(_) | Err(_) if self.is_short(user_op, &operations).await? => return Ok(None),
-            Ok(_) | Err(_) => SINGLE_CALL_GAS,
-        };
+        let Some(calls) = self.plan(lease, user_op, deploys, head).await? else { return Ok(None) };
         let Some(signer) = self.signer(user_op) else {
             tracing::error!(user_op = %user_op.id, "no owner key is configured for a wallet");
             return Ok(None);
@@ -80,26 +84,74 @@ impl Engine {
         let wallet = user_op.wallet.filter(|_| deploys);
         let init_code = wallet.map(|wallet| wallet.init_code()).unwrap_or_default();
         let verification_gas = if deploys { DEPLOYMENT_GAS } else { VERIFICATION_GAS };
-        let (account, key) = (user_op.account, user_op.nonce_key());
-        let mut op = entry_point::unsigned(account, key, init_code, call_data, verification_gas, call_gas);
-        let hash = entry_point::hash(&op, ENTRY_POINT, settings.chain_id);
+        let (account, key, call_gas) = (user_op.account, user_op.nonce_key(), calls.gas);
+        let mut op = entry_point::unsigned(account, key, init_code, calls.data.clone(), verification_gas, call_gas);
+        let hash = entry_point::hash(&op, ENTRY_POINT, self.chain.settings().chain_id);
         op.signature = signer.sign_hash(&hash).await?.as_bytes().into();
-        let version = Version { hash, call_gas, verification_gas, deploys, packed: op.abi_encode() };
+        let version = Version { hash, call_gas, verification_gas, deploys, packed: op.abi_encode(), offer: None };
+        let newest = user_op.version.as_ref().map(|version| version.hash);
+        Ok(self.keep(lease, user_op, &calls, &version, newest).await?.then_some(version))
+    }
+
+    /// What a user operation calls, and gas for it; `None` when it was halved instead, because its calls revert
+    /// together, or waits for the treasury's tokens.
+    pub(super) async fn plan(
+        &self,
+        lease: &Lease,
+        user_op: &OpenUserOp,
+        deploys: bool,
+        head: &Head,
+    ) -> Result<Option<Calls>> {
+        let settings = self.chain.settings();
+        let operations = store::operations(self.chain.db(), user_op.id).await?;
+        let data = batch_of_transfers(&operations);
+        let estimated = match deploys {
+            true => self.estimate_each(user_op.account, &operations).await,
+            false => self.estimate(ENTRY_POINT, user_op.account, &data).await,
+        };
+        let fits = data.len() <= MAX_CALL_DATA;
+        let (gas, reverts) = match estimated {
+            Ok(gas) if gas <= settings.max_call_gas && fits => (gas, false),
+            Err(error) if !error.is_verdict() => return Err(error.into()),
+            Ok(_) | Err(_) if operations.len() > 1 => {
+                if self.halve(lease, user_op, head).await? {
+                    return Ok(None);
+                }
+                (settings.max_call_gas, true)
+            }
+            Ok(_) | Err(_) if self.is_short(user_op, &operations).await? => return Ok(None),
+            Ok(_) | Err(_) => (SINGLE_CALL_GAS, true),
+        };
+        Ok(Some(Calls { operations: operations.iter().map(|operation| operation.id).collect(), data, gas, reverts }))
+    }
+
+    /// Stores a signature; `false` when the user operation was halved, carried, or signed again since these calls, and
+    /// the newest signature, were read.
+    pub(super) async fn keep(
+        &self,
+        lease: &Lease,
+        user_op: &OpenUserOp,
+        calls: &Calls,
+        version: &Version,
+        newest: Option<B256>,
+    ) -> Result<bool> {
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
-        // Another lane may have halved it, or carried it, since its calls were read.
-        let signed: Vec<Uuid> = operations.iter().map(|operation| operation.id).collect();
-        if !store::lock_open(&mut tx, user_op.id).await? || store::members(&mut tx, user_op.id).await? != signed {
-            return Ok(None);
+        let is_open = store::lock_open(&mut tx, user_op.id).await?;
+        if !is_open || store::members(&mut tx, user_op.id).await? != calls.operations {
+            return Ok(false);
         }
-        store::insert_version(&mut tx, user_op.id, &version).await?;
+        if store::newest(&mut tx, user_op.id).await? != newest {
+            return Ok(false);
+        }
+        store::insert_version(&mut tx, user_op.id, version).await?;
         tx.commit().await?;
         FailPoint::UserOpStored.reached();
-        Ok(Some(version))
+        Ok(true)
     }
 
     /// Who signs for the account: the treasury, or the wallet's owner.
-    fn signer(&self, user_op: &OpenUserOp) -> Option<&SharedSigner> {
+    pub(super) fn signer(&self, user_op: &OpenUserOp) -> Option<&SharedSigner> {
         let settings = self.chain.settings();
         match user_op.wallet {
             None => Some(&settings.treasury),
@@ -138,7 +190,8 @@ impl Engine {
     }
 
     /// Only what was never signed may lose a part of its calls: its first half keeps its nonce. `false`: it was signed.
-    async fn halve(&self, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<bool> {
+    /// For user operations of two operations or more.
+    pub(super) async fn halve(&self, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<bool> {
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
         if !store::lock_open(&mut tx, user_op.id).await? {

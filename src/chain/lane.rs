@@ -77,6 +77,10 @@ impl Engine {
         if refused("Invalid") && bundle.stored.purpose != Purpose::Cancel {
             return Remedy::Cancel;
         }
+        // A lane that cannot spare the deposit may still have coin for gas, and carries on.
+        if refused("InsufficientFunds") && bundle.stored.purpose == Purpose::Deposit {
+            return Remedy::Cancel;
+        }
         if refused("ReplacementUnderpriced") || refused("FeeTooLow") {
             return Remedy::Replace;
         }
@@ -128,6 +132,7 @@ fn draft_of(bundle: &Bundle) -> Option<Draft> {
     let envelope = TxEnvelope::decode_2718(&mut &bundle.stored.raw[..]).ok()?;
     Some(Draft {
         to: envelope.to()?,
+        value: envelope.value(),
         input: envelope.input().clone(),
         gas_limit: envelope.gas_limit(),
         authorization: envelope.authorization_list().and_then(|list| list.first().cloned()),

@@ -4,13 +4,14 @@
 //! operation (chain_op)     what should happen, and for whom
 //!    │ gathered, many into one
 //! user operation (user_op) one account, one nonce of its own: the EntryPoint executes it at most once   SAFETY
-//!    │ carried, as often as it takes
+//!    │ carried, as often as it takes: by our own lanes, or by a bundler (`bundler/`)
 //! bundle                   a lane's transaction with gas and fees, replaced and sent again at will      LIVENESS
 //! ```
 //!
 //! What became of a user operation is read from the chain (its event, its nonce), never remembered; signatures and
 //! bytes are stored before they are sent; what signs, stores or ends anything does so under the lane's fencing number.
 
+pub mod bundler;
 mod carry;
 pub mod contracts;
 mod delegation;
@@ -56,6 +57,8 @@ pub use simulated::{rehearsed_failure, simulate, simulated_balance};
 
 use crate::db::{self, Db};
 use crate::foundation::Amount;
+use bundler::Bundler;
+use store::Takes;
 use wallet::WalletFactory;
 
 /// A handle to the chain for features, probes and the engine itself.
@@ -65,6 +68,7 @@ pub struct Chain(Arc<Inner>);
 struct Inner {
     db: Db,
     rpc: Rpc,
+    bundler: Option<Bundler>,
     settings: ChainSettings,
     news: watch::Sender<()>,
 }
@@ -73,7 +77,9 @@ impl Chain {
     /// A handle; nothing is asked of the chain yet.
     pub fn new(db: Db, settings: ChainSettings) -> Self {
         let rpc = Rpc::new(&settings.rpc_urls, settings.rpc_time_limit);
-        Self(Arc::new(Inner { db, rpc, settings, news: watch::Sender::default() }))
+        let bundler = settings.bundler.as_ref();
+        let bundler = bundler.map(|bundler| Bundler::new(bundler, settings.chain_id, settings.rpc_time_limit));
+        Self(Arc::new(Inner { db, rpc, bundler, settings, news: watch::Sender::default() }))
     }
 
     /// One engine for each configured lane, whose rows it makes sure of.
@@ -127,6 +133,15 @@ impl Chain {
     /// Configuration.
     pub fn settings(&self) -> &ChainSettings {
         &self.0.settings
+    }
+
+    fn bundler(&self) -> Option<&Bundler> {
+        self.0.bundler.as_ref()
+    }
+
+    /// Whose user operations a bundler carries; nobody's without one.
+    fn bundler_takes(&self) -> Takes {
+        self.bundler().map(Bundler::takes).unwrap_or_default()
     }
 
     fn db(&self) -> &Db {

@@ -23,8 +23,14 @@ impl SmartWallet {
 
     /// What deploys it when its user operation is executed (ERC-4337 §`initCode`): the factory and the call to it.
     pub fn init_code(&self) -> Bytes {
+        let (factory, call) = self.factory_call();
+        [factory.as_slice(), &call].concat().into()
+    }
+
+    /// The same, apart.
+    pub fn factory_call(&self) -> (Address, Bytes) {
         let call = createAccountCall { owner: self.owner, salt: U256::from_be_bytes(self.salt.0) };
-        [ACCOUNT_FACTORY.as_slice(), &call.abi_encode()].concat().into()
+        (ACCOUNT_FACTORY, call.abi_encode().into())
     }
 }
 

@@ -77,6 +77,9 @@ impl Engine {
         let versions = store::versions(self.chain.db()).await?;
         let ours: HashMap<B256, OpenUserOp> =
             versions.into_iter().filter(|(_, other)| other.id == user_op.id).collect();
+        if self.follow_hint(&ours).await? {
+            return Ok(true);
+        }
         let hashes: Vec<B256> = ours.keys().copied().collect();
         let head = rpc.head().await?.number;
         let mut from = user_op.born_block.saturating_sub(REORG_MARGIN);
@@ -107,7 +110,7 @@ impl Engine {
     }
 
     /// Notes that one of these user operations is in a block, if that is what the log says.
-    async fn see(&self, open: &HashMap<B256, OpenUserOp>, log: &Log) -> Result<bool> {
+    pub(super) async fn see(&self, open: &HashMap<B256, OpenUserOp>, log: &Log) -> Result<bool> {
         if log.address() != ENTRY_POINT || log.topic0() != Some(&UserOperationEvent::SIGNATURE_HASH) || log.removed {
             return Ok(false);
         }

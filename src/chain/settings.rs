@@ -7,6 +7,7 @@ use alloy::primitives::Address;
 use alloy::signers::Signer;
 use url::Url;
 
+use super::bundler::BundlerSettings;
 use super::fees::FeePolicy;
 
 /// A key that signs, local or in a key management service.
@@ -30,6 +31,8 @@ pub struct ChainSettingsWith<S> {
     pub treasury_implementation: Address,
     /// Pay for gas and carry bundles.
     pub lanes: Vec<S>,
+    /// Carries user operations instead of lanes, where somebody pays it.
+    pub bundler: Option<BundlerSettings>,
     /// Owners of customers' wallets: the first of new ones, the others of older ones.
     pub wallet_owners: Vec<S>,
     /// Blocks on top of a block before what it says is final.
@@ -62,6 +65,7 @@ impl<S> ChainSettingsWith<S> {
             treasury,
             treasury_implementation: self.treasury_implementation,
             lanes,
+            bundler: self.bundler,
             wallet_owners,
             confirmations: self.confirmations,
             batch_limit: self.batch_limit,

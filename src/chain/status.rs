@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Chain;
+use super::bundler;
 use super::engine::EngineError;
 use super::store;
 use crate::db;
@@ -83,4 +84,34 @@ pub async fn backlog(chain: &Chain) -> db::Result<Backlog> {
 /// How many lanes some process holds.
 pub async fn held_lanes(chain: &Chain) -> db::Result<usize> {
     Ok(store::lanes(chain.db()).await?.iter().filter(|lane| lane.holder.is_some()).count())
+}
+
+/// The bundler's part, where there is one.
+#[derive(Clone, Debug)]
+pub struct BundlerStatus {
+    /// Whether it carries the treasury's user operations.
+    pub carries_treasury: bool,
+    /// Whether it carries customers' wallets'.
+    pub carries_wallets: bool,
+    /// User operations that it should have and has not.
+    pub waiting: i64,
+    /// User operations that it has and that are in no block.
+    pub sent: i64,
+    /// What the treasury has in the EntryPoint, in wei; `None` when a paymaster pays.
+    pub treasury_deposit: Option<U256>,
+    /// What hinders the one that was refused last, of those that wait.
+    pub last_error: Option<String>,
+}
+
+/// What is with the bundler; `None` without one.
+pub async fn bundler(chain: &Chain) -> Result<Option<BundlerStatus>, EngineError> {
+    let Some(bundler) = chain.bundler() else { return Ok(None) };
+    let takes = bundler.takes();
+    let (waiting, sent, last_error) = store::bundler_backlog(chain.db(), takes).await?;
+    let treasury_deposit = match bundler.is_paid_by_treasury() {
+        true => Some(bundler::deposit_of_treasury(chain).await?),
+        false => None,
+    };
+    let (carries_treasury, carries_wallets) = (takes.treasury, takes.wallets);
+    Ok(Some(BundlerStatus { carries_treasury, carries_wallets, waiting, sent, treasury_deposit, last_error }))
 }

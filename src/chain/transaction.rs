@@ -13,6 +13,8 @@ use super::fees::Fees;
 pub struct Draft {
     /// The called account.
     pub to: Address,
+    /// Wei that it moves.
+    pub value: U256,
     /// Call data.
     pub input: Bytes,
     /// Gas limit.
@@ -24,7 +26,7 @@ pub struct Draft {
 impl Draft {
     /// Uses up a nonce: nothing, to oneself.
     pub fn cancel(lane: Address) -> Self {
-        Self { to: lane, input: Bytes::new(), gas_limit: 21_000, authorization: None }
+        Self { to: lane, value: U256::ZERO, input: Bytes::new(), gas_limit: 21_000, authorization: None }
     }
 
     /// Signs and returns the transaction's hash and its bytes (EIP-2718).
@@ -45,7 +47,7 @@ impl Draft {
                     max_fee_per_gas: max_fee,
                     max_priority_fee_per_gas: max_tip,
                     to: TxKind::Call(self.to),
-                    value: U256::ZERO,
+                    value: self.value,
                     access_list: Default::default(),
                     input: self.input.clone(),
                 };
@@ -59,7 +61,7 @@ impl Draft {
                     max_fee_per_gas: max_fee,
                     max_priority_fee_per_gas: max_tip,
                     to: self.to,
-                    value: U256::ZERO,
+                    value: self.value,
                     access_list: Default::default(),
                     authorization_list: vec![authorization],
                     input: self.input.clone(),

@@ -19,6 +19,8 @@ pub enum FailPoint {
     Broadcast,
     /// It is noted that the bundle was sent.
     Sent,
+    /// A bundler has the user operation; that is not noted yet.
+    HandedOver,
     /// The user operation was seen in a block.
     Mined,
     /// The outcome is stored; the feature that asked does not know.
@@ -50,6 +52,7 @@ impl FailPoint {
             Self::BundleStored => "bundle_stored",
             Self::Broadcast => "broadcast",
             Self::Sent => "sent",
+            Self::HandedOver => "handed_over",
             Self::Mined => "mined",
             Self::Ended => "ended",
             Self::Noted => "noted",

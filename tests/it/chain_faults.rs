@@ -6,47 +6,52 @@ use alloy::network::TxSignerSync;
 use alloy::primitives::{Address, Bytes, TxKind, U256};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::{SolCall, SolValue};
+use diolkos::chain::SmartWallet;
+use diolkos::chain::contracts::IBatchAccount::executeBatchCall;
 use diolkos::chain::contracts::IEntryPoint::handleOpsCall;
 use diolkos::chain::contracts::PackedUserOperation;
-use diolkos::chain::entry_point::ENTRY_POINT;
+use diolkos::chain::entry_point::{self, ENTRY_POINT};
 use diolkos::dev::contracts;
 use serde_json::json;
 
-use crate::harness::engine::{TestEngine, stranger};
+use crate::harness::engine::{Path, TestEngine, stranger};
 use crate::harness::rpc_proxy::Fault;
 use crate::harness::until;
+use crate::on_paths;
 
 const SEND: &str = "eth_sendRawTransaction";
 
 impl TestEngine {
     /// A payment to Jane arrives exactly once, and afterwards another one does: the lane goes on by itself.
-    async fn pays_once_and_goes_on(&self) {
+    pub async fn pays_once_and_goes_on(&self) {
         let jane = stranger();
         let operations = self.pay(&[(jane, 5_000_000)]).await;
         self.arrives_once(jane, &operations).await;
-        self.proxy.heal();
+        self.everybody_is_well();
         let john = stranger();
         let operations = self.pay(&[(john, 7_000_000)]).await;
         self.arrives_once(john, &operations).await;
         self.lane_at_rest().await;
     }
 
-    async fn arrives_once(&self, recipient: Address, operations: &[uuid::Uuid]) {
+    pub async fn arrives_once(&self, recipient: Address, operations: &[uuid::Uuid]) {
         assert_eq!(self.ended(operations).await, ["succeeded"]);
         assert_eq!(self.transfers_to(recipient).await.len(), 1);
     }
 
-    /// A payment whose bundle is stored but that no node takes.
-    async fn payment_stuck_in_the_database(&self, recipient: Address) -> Vec<uuid::Uuid> {
-        self.proxy.next(usize::MAX, SEND, Fault::Refuse(-32000, "txpool is full"));
+    /// A payment whose bundle, or signature for the bundler, is stored but that nobody takes.
+    pub async fn payment_stuck_in_the_database(&self, recipient: Address) -> Vec<uuid::Uuid> {
+        self.nobody_takes_anything();
         let operations = self.pay(&[(recipient, 5_000_000)]).await;
-        until("the bundle is stored", || async {
+        let stored = match &self.bundler {
+            None => "select exists (select from bundle where purpose = 'user_ops' and state = 'stored')",
+            Some(_) => {
+                "select exists (select from user_op_version v join user_op u on u.id = v.user_op_id where u.state = 'open')"
+            }
+        };
+        until("what carries the payment is stored", || async {
             let mut sql = self.sql().await;
-            let stored: i64 = sqlx::query_scalar("select count(*) from bundle where purpose = 'user_ops'")
-                .fetch_one(&mut sql)
-                .await
-                .unwrap();
-            (stored > 0).then_some(())
+            sqlx::query_scalar::<_, bool>(stored).fetch_one(&mut sql).await.unwrap().then_some(())
         })
         .await;
         operations
@@ -59,7 +64,20 @@ impl TestEngine {
             .fetch_one(&mut sql)
             .await
             .unwrap();
-        let op = PackedUserOperation::abi_decode(&packed).unwrap();
+        self.carry_as_stranger_this(PackedUserOperation::abi_decode(&packed).unwrap()).await;
+    }
+
+    /// Somebody else has the wallet deployed, by a user operation of another nonce that does nothing.
+    pub async fn deploy_as_stranger(&self, wallet: SmartWallet) {
+        let call_data = executeBatchCall { calls: vec![] }.abi_encode().into();
+        let key = entry_point::nonce_key(uuid::Uuid::now_v7());
+        let mut op = entry_point::unsigned(wallet.address(), key, wallet.init_code(), call_data, 500_000, 50_000);
+        let hash = entry_point::hash(&op, ENTRY_POINT, 137);
+        op.signature = self.settings.wallet_owners[0].sign_hash(&hash).await.unwrap().as_bytes().into();
+        self.carry_as_stranger_this(op).await;
+    }
+
+    async fn carry_as_stranger_this(&self, op: PackedUserOperation) {
         let carrier = PrivateKeySigner::random();
         let coins = U256::from(10).pow(U256::from(18));
         contracts::give_native(&self.services.rpc_url, carrier.address(), coins).await.unwrap();
@@ -69,7 +87,12 @@ impl TestEngine {
 
     /// An engine at rest, with its treasury delegated.
     async fn at_rest() -> Self {
-        let engine = Self::start().await;
+        Self::at_rest_by(Path::Lanes).await
+    }
+
+    /// The same on one of the paths.
+    pub async fn at_rest_by(path: Path) -> Self {
+        let engine = Self::start_by(path).await;
         let operations = engine.pay(&[(stranger(), 1)]).await;
         engine.ended(&operations).await;
         engine.lane_at_rest().await;
@@ -100,6 +123,18 @@ impl TestEngine {
         .await;
     }
 }
+
+on_paths!([by_lanes = Lanes, by_bundler = Sponsored] [
+    fault_16_a_recipient_that_the_token_refuses_fails_alone,
+    fault_16_a_batch_that_fails_on_chain_is_halved_until_the_bad_one_stands_alone,
+    fault_17_a_payment_that_reverts_inside_a_successful_transaction_fails,
+    fault_17_a_stranger_carries_the_user_operation_first,
+    a_payment_survives_the_death_of_the_engine_at_any_moment,
+    fault_11_a_node_that_lags_has_no_receipts,
+    fault_11_a_node_that_lags_has_blocks_without_our_transactions,
+    fault_8_the_lane_was_used_outside_so_that_a_stored_bundle_can_never_be_mined,
+    fault_13_what_nodes_say_wedges_nothing,
+]);
 
 #[tokio::test]
 async fn fault_6_nonce_too_low_inside_an_internal_error() {
@@ -140,13 +175,12 @@ async fn fault_7_bundles_stored_above_a_gap_are_reached_by_filling_it() {
     engine.lane_at_rest().await;
 }
 
-#[tokio::test]
-async fn fault_8_the_lane_was_used_outside_so_that_a_stored_bundle_can_never_be_mined() {
-    let engine = TestEngine::at_rest().await;
+async fn fault_8_the_lane_was_used_outside_so_that_a_stored_bundle_can_never_be_mined(path: Path) {
+    let engine = TestEngine::at_rest_by(path).await;
     let jane = stranger();
     let operations = engine.payment_stuck_in_the_database(jane).await;
     engine.send_as(&engine.lane, stranger(), Bytes::new(), 21_000).await;
-    engine.proxy.heal();
+    engine.everybody_is_well();
     engine.arrives_once(jane, &operations).await;
     engine.lane_at_rest().await;
 }
@@ -170,17 +204,15 @@ async fn fault_10_a_send_that_timed_out_was_accepted() {
     engine.pays_once_and_goes_on().await;
 }
 
-#[tokio::test]
-async fn fault_11_a_node_that_lags_has_no_receipts() {
-    let engine = TestEngine::at_rest().await;
+async fn fault_11_a_node_that_lags_has_no_receipts(path: Path) {
+    let engine = TestEngine::at_rest_by(path).await;
     engine.proxy.next(4, "eth_getBlockReceipts", Fault::Answer(json!(null)));
     engine.proxy.next(4, "eth_getLogs", Fault::Answer(json!([])));
     engine.pays_once_and_goes_on().await;
 }
 
-#[tokio::test]
-async fn fault_11_a_node_that_lags_has_blocks_without_our_transactions() {
-    let engine = TestEngine::at_rest().await;
+async fn fault_11_a_node_that_lags_has_blocks_without_our_transactions(path: Path) {
+    let engine = TestEngine::at_rest_by(path).await;
     engine.proxy.next(12, "eth_getBlockReceipts", Fault::Answer(json!([])));
     engine.pays_once_and_goes_on().await;
 }
@@ -194,9 +226,8 @@ async fn fault_12_a_replacement_is_overtaken_by_its_earlier_version() {
     engine.pays_once_and_goes_on().await;
 }
 
-#[tokio::test]
-async fn fault_13_what_nodes_say_wedges_nothing() {
-    let engine = TestEngine::at_rest().await;
+async fn fault_13_what_nodes_say_wedges_nothing(path: Path) {
+    let engine = TestEngine::at_rest_by(path).await;
     let said = [
         (-32000, "already known"),
         (-32000, "replacement transaction underpriced"),
@@ -253,17 +284,22 @@ async fn one_of_ten_is_blacklisted(engine: &TestEngine) {
     engine.lane_at_rest().await;
 }
 
-#[tokio::test]
-async fn fault_16_a_recipient_that_the_token_refuses_fails_alone() {
-    let engine = TestEngine::at_rest().await;
+async fn fault_16_a_recipient_that_the_token_refuses_fails_alone(path: Path) {
+    let engine = TestEngine::at_rest_by(path).await;
     one_of_ten_is_blacklisted(&engine).await;
 }
 
-#[tokio::test]
-async fn fault_16_a_batch_that_fails_on_chain_is_halved_until_the_bad_one_stands_alone() {
-    let engine = TestEngine::at_rest().await;
+async fn fault_16_a_batch_that_fails_on_chain_is_halved_until_the_bad_one_stands_alone(path: Path) {
+    let engine = TestEngine::at_rest_by(path).await;
     // The estimate does not see it coming.
     engine.proxy.next(usize::MAX, "eth_estimateGas", Fault::Answer(json!("0xf4240")));
+    if let Some(bundler) = &engine.bundler {
+        let estimate = json!({
+            "preVerificationGas": "0x186a0", "verificationGasLimit": "0x30d40", "callGasLimit": "0xf4240",
+            "paymasterVerificationGasLimit": "0x13880", "paymasterPostOpGasLimit": "0x0",
+        });
+        bundler.next(usize::MAX, "eth_estimateUserOperationGas", Fault::Answer(estimate));
+    }
     one_of_ten_is_blacklisted(&engine).await;
     let mut sql = engine.sql().await;
     let failed: i64 = sqlx::query_scalar("select count(*) from user_op where success = false and state = 'ended'")
@@ -273,9 +309,8 @@ async fn fault_16_a_batch_that_fails_on_chain_is_halved_until_the_bad_one_stands
     assert!(failed >= 4, "10, 5, 2 or 3, and 1: {failed} user operations failed on chain");
 }
 
-#[tokio::test]
-async fn fault_17_a_payment_that_reverts_inside_a_successful_transaction_fails() {
-    let engine = TestEngine::at_rest().await;
+async fn fault_17_a_payment_that_reverts_inside_a_successful_transaction_fails(path: Path) {
+    let engine = TestEngine::at_rest_by(path).await;
     let usdc = engine.services.contracts.usdc;
     let jane = stranger();
     engine.services.blacklist(usdc, jane).await;
@@ -287,22 +322,20 @@ async fn fault_17_a_payment_that_reverts_inside_a_successful_transaction_fails()
     assert!(engine.transfers_to(jane).await.is_empty());
 }
 
-#[tokio::test]
-async fn fault_17_a_stranger_carries_the_user_operation_first() {
-    let engine = TestEngine::at_rest().await;
+async fn fault_17_a_stranger_carries_the_user_operation_first(path: Path) {
+    let engine = TestEngine::at_rest_by(path).await;
     let jane = stranger();
     let operations = engine.payment_stuck_in_the_database(jane).await;
     engine.carry_as_stranger().await;
 
-    engine.proxy.heal();
+    engine.everybody_is_well();
 
     engine.arrives_once(jane, &operations).await;
     engine.lane_at_rest().await;
 }
 
-#[tokio::test]
-async fn a_payment_survives_the_death_of_the_engine_at_any_moment() {
-    let mut engine = TestEngine::at_rest().await;
+async fn a_payment_survives_the_death_of_the_engine_at_any_moment(path: Path) {
+    let mut engine = TestEngine::at_rest_by(path).await;
     let mut recipients = Vec::new();
     let mut operations = Vec::new();
     for wait in [0, 20, 60, 120, 200, 300, 450] {

@@ -6,25 +6,27 @@ use alloy::primitives::Address;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::app::TestApp;
+use crate::harness::app::{TestApp, Variables};
+use crate::harness::engine::Path;
 use crate::harness::process::Process;
 use crate::harness::tenant::{TestTenant, fund_body, phone};
 use crate::harness::until;
 
 /// A server whose engine runs in other processes, with a tenant that has a customer and a balance.
-async fn app_without_engine() -> (TestApp, TestTenant, Address) {
-    let app = TestApp::with(|variables| {
-        variables.insert("ROLES", "api".to_owned());
-    })
-    .await;
+async fn app_without_engine(path: Path) -> (TestApp, TestTenant, Address) {
+    let only_api = |variables: &mut Variables| drop(variables.insert("ROLES", "api".to_owned()));
+    let app = match path {
+        Path::Sponsored => TestApp::by_bundler(only_api).await,
+        Path::Lanes | Path::Deposit => TestApp::with(only_api).await,
+    };
     let acme = app.tenant("acme").await;
     acme.top_up("USDC", "1000").await;
     let jane = acme.customer(&phone(1)).await;
     (app, acme, jane)
 }
 
-async fn dies_at(step: &str) {
-    let (app, acme, jane) = app_without_engine().await;
+async fn dies_at(step: &str, path: Path) {
+    let (app, acme, jane) = app_without_engine(path).await;
     let mut variables = app.variables.clone();
     variables.insert("ROLES", "api,worker".to_owned());
     let mut process = Process::serve(&variables, Some(step)).await;
@@ -51,29 +53,22 @@ async fn dies_at(step: &str) {
 }
 
 macro_rules! dies_at {
-    ($($step:ident),* $(,)?) => {
-        mod dies_when {
+    ($when:ident, $path:ident, [$($step:ident),* $(,)?]) => {
+        mod $when {
             $(#[tokio::test]
             async fn $step() {
-                super::dies_at(stringify!($step)).await;
+                super::dies_at(stringify!($step), super::Path::$path).await;
             })*
         }
     };
 }
 
 dies_at!(
-    working,
-    committed,
-    claimed,
-    user_op_stored,
-    bundle_signed,
-    bundle_stored,
-    broadcast,
-    sent,
-    mined,
-    ended,
-    noted,
+    dies_when,
+    Lanes,
+    [working, committed, claimed, user_op_stored, bundle_signed, bundle_stored, broadcast, sent, mined, ended, noted]
 );
+dies_at!(dies_by_bundler_when, Sponsored, [claimed, user_op_stored, handed_over, mined, ended, noted]);
 
 #[tokio::test]
 async fn after_a_thousand_funds_and_random_kills_chain_ledger_and_deposits_agree() {
@@ -82,7 +77,7 @@ async fn after_a_thousand_funds_and_random_kills_chain_ledger_and_deposits_agree
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let (app, acme, _) = app_without_engine().await;
+    let (app, acme, _) = app_without_engine(Path::Lanes).await;
     acme.top_up("USDC", "100000").await;
     let mut wallets = Vec::new();
     for index in 0..CUSTOMERS {

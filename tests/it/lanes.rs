@@ -8,9 +8,10 @@ use diolkos::chain::Chain;
 use diolkos::dev::contracts;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::engine::{TestEngine, stranger};
+use crate::harness::engine::{Path, TestEngine, stranger};
 use crate::harness::rpc_proxy::Fault;
 use crate::harness::until;
+use crate::on_paths;
 
 /// A lane with native coin.
 async fn new_lane(engine: &TestEngine) -> PrivateKeySigner {
@@ -20,9 +21,12 @@ async fn new_lane(engine: &TestEngine) -> PrivateKeySigner {
     lane
 }
 
-#[tokio::test]
-async fn of_three_lanes_at_work_each_payment_is_made_once_though_some_fail() {
-    let engine = TestEngine::stopped(|settings| settings.batch_limit = 7).await;
+on_paths!([by_lanes = Lanes, by_bundler = Sponsored] [
+    of_three_lanes_at_work_each_payment_is_made_once_though_some_fail,
+]);
+
+async fn of_three_lanes_at_work_each_payment_is_made_once_though_some_fail(path: Path) {
+    let engine = TestEngine::stopped_by(path, |settings| settings.batch_limit = 7).await;
     let mut settings = engine.settings.clone();
     for _ in 0..2 {
         settings.lanes.push(Arc::new(new_lane(&engine).await));

@@ -7,6 +7,7 @@ mod api_keys;
 mod at_once;
 mod authentication;
 mod bodies;
+mod bundler;
 mod cancelled;
 mod chain;
 mod chain_faults;

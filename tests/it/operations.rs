@@ -92,7 +92,7 @@ async fn the_chain_engines_state_is_shown_to_operators() {
     // What differs from run to run was looked at above.
     let numbers = Regex::new(r#""(head|next_nonce|chain_nonce)":\d+|"(gas_balance_wei)":"\d+""#).unwrap();
     shown.text = numbers.replace_all(&shown.text, "\"$1$2\":[number]").into_owned();
-    assert_snapshot!(shown.redacted(), @r#"200 {"chain_id":137,"head":[number],"confirmations":1,"treasury":{"address":"[address]","delegated":true},"lanes":[{"address":"[address]","holder":"[uuid]","lease_until":"[time]","next_nonce":[number],"chain_nonce":[number],"in_flight":0,"gas_balance_wei":[number],"note":null}],"operations":{"waiting":0,"submitted":0,"review":0,"lag_seconds":0}}"#);
+    assert_snapshot!(shown.redacted(), @r#"200 {"chain_id":137,"head":[number],"confirmations":1,"treasury":{"address":"[address]","delegated":true},"lanes":[{"address":"[address]","holder":"[uuid]","lease_until":"[time]","next_nonce":[number],"chain_nonce":[number],"in_flight":0,"gas_balance_wei":[number],"note":null}],"bundler":null,"operations":{"waiting":0,"submitted":0,"review":0,"lag_seconds":0}}"#);
 
     app.rpc_proxy.next(usize::MAX, "eth_getBlockByNumber", Fault::Refuse(-32000, "missing trie node of 0xsecret"));
     app.rpc_proxy.next(usize::MAX, "eth_getCode", Fault::Refuse(-32000, "missing trie node of 0xsecret"));

@@ -4,8 +4,10 @@ use diolkos::dev::anvil::{Anvil, AnvilOptions};
 use diolkos::dev::contracts;
 use serde_json::json;
 
-use crate::harness::engine::{TestEngine, stranger};
+use crate::harness::engine::{Path, TestEngine, paid_from_deposit, stranger};
+use crate::harness::services::services;
 use crate::harness::until;
+use crate::on_paths;
 
 /// Replaces the newest `depth` blocks by empty ones.
 async fn reorg(rpc_url: &str, depth: u64) {
@@ -22,12 +24,23 @@ async fn user_op_state(engine: &TestEngine, operation: uuid::Uuid) -> Option<Str
     sqlx::query_scalar(query).bind(operation).fetch_optional(&mut sql).await.unwrap()
 }
 
-#[tokio::test]
-async fn fault_14_a_payment_that_a_reorg_drops_is_carried_again_and_arrives_once() {
+on_paths!([by_lanes = Lanes, by_bundler = Deposit] [
+    fault_14_a_payment_that_a_reorg_drops_is_carried_again_and_arrives_once,
+]);
+
+async fn fault_14_a_payment_that_a_reorg_drops_is_carried_again_and_arrives_once(path: Path) {
     let options = AnvilOptions { block_time: 0.3, past_states: 200, ..Default::default() };
     let anvil = Anvil::start(options).await.unwrap();
     contracts::deploy(&anvil.url()).await.unwrap();
-    let mut engine = TestEngine::on(&anvil.url(), |settings| settings.confirmations = 10).await;
+    let alto = match path {
+        Path::Lanes => None,
+        Path::Sponsored | Path::Deposit => Some(services().another_alto_on(&anvil.url(), "alto-reorg").await),
+    };
+    let mut engine = TestEngine::on(&anvil.url(), |settings| {
+        settings.confirmations = 10;
+        settings.bundler = alto.as_ref().map(|alto| paid_from_deposit(&alto.url));
+    })
+    .await;
     engine.run().await;
     until("the treasury is delegated", || async { engine.chain.treasury_is_delegated().await.unwrap().then_some(()) })
         .await;

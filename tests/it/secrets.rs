@@ -23,7 +23,7 @@ struct Run {
 
 impl Run {
     async fn new() -> Self {
-        let app = TestApp::with(|variables| {
+        let app = TestApp::by_bundler(|variables| {
             variables.insert("ROLES", "api".to_owned());
         })
         .await;
@@ -46,6 +46,8 @@ impl Run {
             ("master key", variables["MASTER_KEY"].clone()),
             ("treasury key", variables["TREASURY_KEY"].clone()),
             ("lane key", variables["LANE_KEYS"].clone()),
+            ("bundler's key", "bundler-secret".to_owned()),
+            ("paymaster's key", "paymaster-secret".to_owned()),
             ("wallet owner key", variables["WALLET_OWNER_KEYS"].clone()),
         ];
         let pem = variables["JWT_PRIVATE_KEY"].lines().nth(3).unwrap().to_owned();

@@ -3,15 +3,25 @@
 use alloy::primitives::Address;
 use diolkos::chain::{Payer, SmartWallet};
 
-use crate::harness::engine::{TestEngine, stranger};
+use crate::harness::engine::{Path, TestEngine, stranger};
+use crate::harness::until;
+use crate::on_paths;
+
+on_paths!([by_lanes = Lanes, by_bundler = Sponsored, by_bundler_from_deposit = Deposit] [
+    a_wallet_is_deployed_by_its_first_payment_and_pays_again_afterwards,
+    two_payments_of_a_wallet_that_is_not_deployed_both_arrive,
+    fault_17_a_wallet_deployed_meanwhile_by_someone_else_keeps_its_nonce_and_pays_once,
+    fault_17_a_wallet_deployed_meanwhile_by_another_user_operation_loses_its_init_code_and_keeps_its_nonce,
+    a_payment_beyond_what_a_wallet_holds_fails_alone_and_takes_nothing,
+    treasury_and_wallets_share_bundles_and_each_payment_arrives_once,
+]);
 
 async fn is_deployed(engine: &TestEngine, wallet: SmartWallet) -> bool {
     !engine.rpc().code(wallet.address()).await.unwrap().is_empty()
 }
 
-#[tokio::test]
-async fn a_wallet_is_deployed_by_its_first_payment_and_pays_again_afterwards() {
-    let engine = TestEngine::start().await;
+async fn a_wallet_is_deployed_by_its_first_payment_and_pays_again_afterwards(path: Path) {
+    let engine = TestEngine::start_by(path).await;
     let jane = engine.wallet(10_000_000).await;
     let shop = stranger();
 
@@ -24,15 +34,14 @@ async fn a_wallet_is_deployed_by_its_first_payment_and_pays_again_afterwards() {
     assert_eq!(engine.holds(shop).await, 9_000_000);
     assert_eq!(engine.holds(jane.address()).await, 1_000_000);
     let mut sql = engine.sql().await;
-    let deploying: i64 =
-        sqlx::query_scalar("select count(*) from user_op_version where deploys").fetch_one(&mut sql).await.unwrap();
+    let query = "select count(distinct user_op_id) from user_op_version where deploys";
+    let deploying: i64 = sqlx::query_scalar(query).fetch_one(&mut sql).await.unwrap();
     assert_eq!(deploying, 1);
     engine.lane_at_rest().await;
 }
 
-#[tokio::test]
-async fn two_payments_of_a_wallet_that_is_not_deployed_both_arrive() {
-    let engine = TestEngine::start().await;
+async fn two_payments_of_a_wallet_that_is_not_deployed_both_arrive(path: Path) {
+    let engine = TestEngine::start_by(path).await;
     let jane = engine.wallet(10_000_000).await;
     let (shop, bank) = (stranger(), stranger());
     let mut operations = engine.pay_from(Payer::Wallet(jane), &[(shop, 4_000_000)]).await;
@@ -41,18 +50,13 @@ async fn two_payments_of_a_wallet_that_is_not_deployed_both_arrive() {
     assert_eq!((engine.holds(shop).await, engine.holds(bank).await), (4_000_000, 5_000_000));
 }
 
-#[tokio::test]
-async fn fault_17_a_wallet_deployed_meanwhile_by_someone_else_keeps_its_nonce_and_pays_once() {
-    let mut engine = TestEngine::start().await;
+async fn fault_17_a_wallet_deployed_meanwhile_by_someone_else_keeps_its_nonce_and_pays_once(path: Path) {
+    let mut engine = TestEngine::at_rest_by(path).await;
     let jane = engine.wallet(10_000_000).await;
     let (shop, bank) = (stranger(), stranger());
     let first = engine.pay_from(Payer::Wallet(jane), &[(shop, 1_000_000)]).await;
     // Signed with init code and stored, but no node takes it.
-    engine.proxy.next(
-        usize::MAX,
-        "eth_sendRawTransaction",
-        crate::harness::rpc_proxy::Fault::Refuse(-32000, "txpool is full"),
-    );
+    engine.nobody_takes_anything();
     crate::harness::until("the wallet's user operation is signed", || async {
         let mut sql = engine.sql().await;
         let signed: i64 =
@@ -66,7 +70,7 @@ async fn fault_17_a_wallet_deployed_meanwhile_by_someone_else_keeps_its_nonce_an
     engine.carry_as_stranger().await;
     // Meanwhile another payment was signed with init code by an engine that did not see it coming.
     let second = engine.pay_from(Payer::Wallet(jane), &[(bank, 2_000_000)]).await;
-    engine.proxy.heal();
+    engine.everybody_is_well();
     engine.run().await;
 
     assert_eq!(engine.ended(&first).await, ["succeeded"]);
@@ -80,9 +84,39 @@ async fn fault_17_a_wallet_deployed_meanwhile_by_someone_else_keeps_its_nonce_an
     engine.lane_at_rest().await;
 }
 
-#[tokio::test]
-async fn a_payment_beyond_what_a_wallet_holds_fails_alone_and_takes_nothing() {
-    let engine = TestEngine::start().await;
+async fn fault_17_a_wallet_deployed_meanwhile_by_another_user_operation_loses_its_init_code_and_keeps_its_nonce(
+    path: Path,
+) {
+    let mut engine = TestEngine::at_rest_by(path).await;
+    let jane = engine.wallet(10_000_000).await;
+    let shop = stranger();
+    engine.nobody_takes_anything();
+    let operations = engine.pay_from(Payer::Wallet(jane), &[(shop, 1_000_000)]).await;
+    until("the wallet's user operation is signed", || async {
+        let query = "select count(*) from user_op_version where deploys";
+        let signed: i64 = sqlx::query_scalar(query).fetch_one(&mut engine.sql().await).await.unwrap();
+        (signed > 0).then_some(())
+    })
+    .await;
+    engine.deploy_as_stranger(jane).await;
+    if path == Path::Lanes {
+        // What is on board of a lane's bundle stays there until the bundle is passed.
+        engine.kill().await;
+        engine.run().await;
+    }
+    engine.everybody_is_well();
+
+    assert_eq!(engine.ended(&operations).await, ["succeeded"]);
+    assert_eq!(engine.holds(shop).await, 1_000_000);
+    let query = "select count(distinct user_op_id), bool_or(deploys), bool_or(not deploys) from user_op_version
+        where user_op_id = (select user_op_id from chain_op where id = $1)";
+    let versions: (i64, bool, bool) =
+        sqlx::query_as(query).bind(operations[0]).fetch_one(&mut engine.sql().await).await.unwrap();
+    assert_eq!(versions, (1, true, true));
+}
+
+async fn a_payment_beyond_what_a_wallet_holds_fails_alone_and_takes_nothing(path: Path) {
+    let engine = TestEngine::start_by(path).await;
     let (jane, john) = (engine.wallet(1_000_000).await, engine.wallet(1_000_000).await);
     let shop = stranger();
     let mut operations = engine.pay_from(Payer::Wallet(jane), &[(shop, 2_000_000)]).await;
@@ -93,9 +127,8 @@ async fn a_payment_beyond_what_a_wallet_holds_fails_alone_and_takes_nothing() {
     assert_eq!(engine.holds(shop).await, 600_000);
 }
 
-#[tokio::test]
-async fn treasury_and_wallets_share_bundles_and_each_payment_arrives_once() {
-    let mut engine = TestEngine::stopped(|settings| settings.in_flight = 1).await;
+async fn treasury_and_wallets_share_bundles_and_each_payment_arrives_once(path: Path) {
+    let mut engine = TestEngine::stopped_by(path, |settings| settings.in_flight = 1).await;
     let mut operations = Vec::new();
     let mut expected: Vec<(Address, u64)> = Vec::new();
     for amount in 1..=12_u64 {
@@ -113,12 +146,10 @@ async fn treasury_and_wallets_share_bundles_and_each_payment_arrives_once() {
     for (recipient, amount) in expected {
         assert_eq!(engine.holds(recipient).await, amount);
     }
-    let mut sql = engine.sql().await;
-    let shared: i64 = sqlx::query_scalar("select max(cardinality(user_ops)) from bundle")
-        .fetch_one(&mut sql)
-        .await
-        .map(|most: i32| i64::from(most))
-        .unwrap();
-    assert!(shared > 10, "the largest bundle carries {shared} user operations");
+    if path == Path::Lanes {
+        let query = "select max(cardinality(user_ops)) from bundle";
+        let shared: i32 = sqlx::query_scalar(query).fetch_one(&mut engine.sql().await).await.unwrap();
+        assert!(shared > 10, "the largest bundle carries {shared} user operations");
+    }
     engine.lane_at_rest().await;
 }

@@ -17,6 +17,8 @@ pub enum Purpose {
     Delegate,
     /// Does nothing but use its nonce.
     Cancel,
+    /// Fills the treasury's deposit in the EntryPoint.
+    Deposit,
 }
 
 impl Purpose {
@@ -25,6 +27,7 @@ impl Purpose {
             Self::UserOps => "user_ops",
             Self::Delegate => "delegate",
             Self::Cancel => "cancel",
+            Self::Deposit => "deposit",
         }
     }
 
@@ -32,6 +35,7 @@ impl Purpose {
         match word {
             "delegate" => Self::Delegate,
             "cancel" => Self::Cancel,
+            "deposit" => Self::Deposit,
             _ => Self::UserOps,
         }
     }
@@ -194,4 +198,19 @@ pub async fn in_flight(db: &Db, lane: Address) -> db::Result<usize> {
     .fetch_one(&mut *tx)
     .await?;
     Ok(usize::try_from(row.count).unwrap_or(usize::MAX))
+}
+
+/// Whether some lane's deposit is on its way, or was passed at block `since` or later, so that what a node tells of the
+/// deposit may be old. Lanes ask one after the other, in the transaction in which they store theirs.
+pub async fn is_deposit_under_way(tx: &mut EngineTx, since: u64) -> db::Result<bool> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('diolkos_deposit'))").execute(&mut **tx).await?;
+    let row = sqlx::query!(
+        r#"select exists (
+               select from bundle where purpose = 'deposit' and (state <> 'done' or done_block >= $1)
+           ) as "under_way!""#,
+        big(since),
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(row.under_way)
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256};
 use uuid::Uuid;
 
+use super::handing_over::Takes;
 use super::membership::wallet;
 use super::{address, big, hash, small, told};
 use crate::chain::entry_point::{NonceKey, nonce_key};
+use crate::chain::fees::Fees;
 use crate::chain::payer::SmartWallet;
 use crate::db::{self, Db, EngineTx};
 use crate::foundation::Amount;
@@ -23,6 +25,8 @@ pub struct OpenUserOp {
     pub wallet: Option<SmartWallet>,
     /// The newest block when it was made: it is in none before.
     pub born_block: u64,
+    /// How often in a row a bundler or a paymaster refused it.
+    pub refusals: u32,
     /// The newest signature; `None` before the first.
     pub version: Option<Version>,
 }
@@ -47,6 +51,62 @@ pub struct Version {
     pub deploys: bool,
     /// ABI encoding of the packed, signed user operation.
     pub packed: Vec<u8>,
+    /// What it offers to a bundler; `None`: it is for lanes, and offers nothing.
+    pub offer: Option<Offer>,
+}
+
+/// What a signature offers to a bundler, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Fees.
+    pub fees: Fees,
+    /// The newest block when it was signed.
+    pub stored_block: u64,
+    /// The newest block when the bundler last took it; `None` when it never did.
+    pub sent_block: Option<u64>,
+}
+
+/// An open user operation and its newest signature as the database has them.
+pub(super) struct Row {
+    pub id: Uuid,
+    pub account: Vec<u8>,
+    pub owner: Option<Vec<u8>>,
+    pub salt: Option<Vec<u8>>,
+    pub born_block: i64,
+    pub refusals: i32,
+    pub hash: Option<Vec<u8>>,
+    pub call_gas: Option<i64>,
+    pub verification_gas: Option<i64>,
+    pub deploys: Option<bool>,
+    pub packed: Option<Vec<u8>>,
+    pub max_fee: Option<Amount>,
+    pub max_tip: Option<Amount>,
+    pub stored_block: Option<i64>,
+    pub sent_block: Option<i64>,
+}
+
+impl From<Row> for OpenUserOp {
+    fn from(row: Row) -> Self {
+        let fees = row.max_fee.zip(row.max_tip);
+        let fees = fees.map(|(fee, tip)| Fees { max_fee: fee.base_units(), max_tip: tip.base_units() });
+        let (stored_block, sent_block) = (row.stored_block.map(small), row.sent_block.map(small));
+        let offer = fees.zip(stored_block).map(|(fees, stored_block)| Offer { fees, stored_block, sent_block });
+        Self {
+            id: row.id,
+            account: address(&row.account),
+            wallet: wallet(row.owner, row.salt),
+            born_block: small(row.born_block),
+            refusals: row.refusals.try_into().unwrap_or(0),
+            version: row.hash.zip(row.packed).map(|(h, packed)| Version {
+                hash: hash(&h),
+                call_gas: small(row.call_gas.unwrap_or(0)),
+                verification_gas: small(row.verification_gas.unwrap_or(0)),
+                deploys: row.deploys.unwrap_or(false),
+                packed,
+                offer,
+            }),
+        }
+    }
 }
 
 /// A user operation that is in a block which is not final.
@@ -92,21 +152,24 @@ pub struct Ending {
     pub failure: Option<String>,
 }
 
-/// User operations that are in no block, that nothing carries as far as this lane can tell and that are not held back,
-/// oldest first.
+/// User operations that are for lanes, in no block, that nothing carries as far as this lane can tell and that are not
+/// held back, oldest first.
 ///
 /// What carries them is a bundle of this lane that the chain has not passed, or one of another lane that is held and has
 /// no trouble: a lane that is dead or wedged keeps nobody waiting, for its passengers may be carried twice.
-pub async fn open(db: &Db, lane: Address, limit: i64) -> db::Result<Vec<OpenUserOp>> {
+pub async fn open(db: &Db, lane: Address, bundler: Takes, limit: i64) -> db::Result<Vec<OpenUserOp>> {
     let mut tx = db.engine().await?;
-    let rows = sqlx::query!(
-        r#"select u.id, u.account, u.owner, u.salt, u.born_block, v.hash as "hash?", v.call_gas as "call_gas?",
-                  v.verification_gas as "verification_gas?", v.deploys as "deploys?", v.packed as "packed?"
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select u.id, u.account, u.owner, u.salt, u.born_block, u.refusals, v.hash as "hash?", v.call_gas as "call_gas?",
+                  v.verification_gas as "verification_gas?", v.deploys as "deploys?", v.packed as "packed?",
+                  v.max_fee as "max_fee?: _", v.max_tip as "max_tip?: _", v.stored_block, v.sent_block
            from user_op u
            left join lateral (
-               select hash, call_gas, verification_gas, deploys, packed from user_op_version where user_op_id = u.id order by version desc limit 1
+               select * from user_op_version where user_op_id = u.id order by version desc limit 1
            ) v on true
            where u.state = 'open' and coalesce(u.held_until, '-infinity') <= now()
+             and (u.by_lane or not (case when u.owner is null then $3::boolean else $4 end))
              and not exists (
                  select from bundle b join lane l on l.address = b.lane
                  where b.state <> 'done' and u.id = any(b.user_ops)
@@ -115,23 +178,12 @@ pub async fn open(db: &Db, lane: Address, limit: i64) -> db::Result<Vec<OpenUser
            order by u.id limit $1"#,
         limit,
         lane.as_slice(),
+        bundler.treasury,
+        bundler.wallets,
     )
     .fetch_all(&mut *tx)
     .await?;
-    let open = rows.into_iter().map(|row| OpenUserOp {
-        id: row.id,
-        account: address(&row.account),
-        wallet: wallet(row.owner, row.salt),
-        born_block: small(row.born_block),
-        version: row.hash.zip(row.packed).map(|(h, packed)| Version {
-            hash: hash(&h),
-            call_gas: small(row.call_gas.unwrap_or(0)),
-            verification_gas: small(row.verification_gas.unwrap_or(0)),
-            deploys: row.deploys.unwrap_or(false),
-            packed,
-        }),
-    });
-    Ok(open.collect())
+    Ok(rows.into_iter().map(OpenUserOp::from).collect())
 }
 
 /// Hashes of all signatures of user operations that are in no block, with the id and the block of birth of each.
@@ -149,6 +201,7 @@ pub async fn versions(db: &Db) -> db::Result<Vec<(B256, OpenUserOp)>> {
             account: address(&row.account),
             wallet: wallet(row.owner, row.salt),
             born_block: small(row.born_block),
+            refusals: 0,
             version: None,
         };
         (hash(&row.hash), user_op)
@@ -186,15 +239,24 @@ pub async fn operations(db: &Db, user_op: Uuid) -> db::Result<Vec<Operation>> {
 
 /// Stores a signature.
 pub async fn insert_version(tx: &mut EngineTx, user_op: Uuid, version: &Version) -> db::Result<()> {
+    let fee = |of: fn(&Fees) -> u128| {
+        version.offer.map(|offer| Amount::from_base_units(of(&offer.fees)).unwrap_or(Amount::MAX))
+    };
     sqlx::query!(
-        "insert into user_op_version (hash, user_op_id, call_gas, verification_gas, deploys, packed)
-         values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+        "insert into user_op_version (hash, user_op_id, call_gas, verification_gas, deploys, packed, max_fee, max_tip,
+                                      stored_block)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         -- The same once more: it is the newest again.
+         on conflict (hash) do update set version = default, stored_block = excluded.stored_block",
         version.hash.as_slice(),
         user_op,
         big(version.call_gas),
         big(version.verification_gas),
         version.deploys,
         version.packed,
+        fee(|fees| fees.max_fee) as _,
+        fee(|fees| fees.max_tip) as _,
+        version.offer.map(|offer| big(offer.stored_block)),
     )
     .execute(&mut **tx)
     .await

@@ -23,6 +23,8 @@ pub struct ChainStatus {
     confirmations: u64,
     treasury: TreasuryStatus,
     lanes: Vec<LaneView>,
+    /// The bundler that carries instead of lanes, if there is one.
+    bundler: Option<BundlerView>,
     operations: BacklogView,
 }
 
@@ -56,6 +58,22 @@ pub struct LaneView {
 }
 
 #[derive(Serialize, ToSchema)]
+pub struct BundlerView {
+    /// Whose user operations it carries: `treasury`, `wallets`. Lanes carry the others.
+    #[schema(example = json!(["treasury", "wallets"]))]
+    carries: Vec<&'static str>,
+    /// User operations that it should have and has not.
+    waiting: i64,
+    /// User operations that it has and that are in no block.
+    sent: i64,
+    /// What the treasury has in the EntryPoint to pay it, in wei; null when a paymaster pays.
+    #[schema(example = "9999000000000000000")]
+    treasury_deposit_wei: Option<String>,
+    /// What hinders the one that was refused last, of those that wait.
+    last_error: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
 pub struct BacklogView {
     /// Stored, not sent.
     waiting: i64,
@@ -75,6 +93,7 @@ pub async fn show(_: Operator, State(app): State<App>) -> Result<Json<ChainStatu
     let chain = &app.chain;
     let head = chain.rpc().head().await.map_err(EngineError::from).map_err(refuse)?;
     let lanes = status::lanes(chain).await.map_err(refuse)?;
+    let bundler = status::bundler(chain).await.map_err(refuse)?;
     let backlog = status::backlog(chain).await?;
     let now = app.clock.now();
     let lag_seconds = backlog.oldest.map_or(0, |oldest| (now - oldest).num_seconds().max(0));
@@ -85,6 +104,7 @@ pub async fn show(_: Operator, State(app): State<App>) -> Result<Json<ChainStatu
         confirmations: chain.settings().confirmations,
         treasury: TreasuryStatus { address: chain.treasury().to_string(), delegated },
         lanes: lanes.into_iter().map(LaneView::from).collect(),
+        bundler: bundler.map(BundlerView::from),
         operations: BacklogView {
             waiting: backlog.waiting,
             submitted: backlog.submitted,
@@ -105,6 +125,19 @@ impl From<status::LaneStatus> for LaneView {
             in_flight: lane.in_flight,
             gas_balance_wei: lane.gas_balance.to_string(),
             note: lane.note,
+        }
+    }
+}
+
+impl From<status::BundlerStatus> for BundlerView {
+    fn from(bundler: status::BundlerStatus) -> Self {
+        let carries = [(bundler.carries_treasury, "treasury"), (bundler.carries_wallets, "wallets")];
+        Self {
+            carries: carries.into_iter().filter(|(does, _)| *does).map(|(_, whose)| whose).collect(),
+            waiting: bundler.waiting,
+            sent: bundler.sent,
+            treasury_deposit_wei: bundler.treasury_deposit.map(|wei| wei.to_string()),
+            last_error: bundler.last_error,
         }
     }
 }

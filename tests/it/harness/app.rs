@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::Actor;
 use super::db_proxy::DbProxy;
+use super::paymaster::TestPaymaster;
 use super::rpc_proxy::RpcProxy;
 use super::services::{Services, services};
 use super::tenant::TestTenant;
@@ -38,6 +39,9 @@ pub struct TestApp {
     pub variables: Variables,
     pub rpc_proxy: RpcProxy,
     pub db_proxy: DbProxy,
+    /// In front of the bundler and of its paymaster, where there are any.
+    pub bundler: Option<RpcProxy>,
+    pub sponsor: Option<RpcProxy>,
     pub base_url: String,
     /// The server's own parts, for looking inside.
     pub app: App,
@@ -70,7 +74,34 @@ impl TestApp {
         let (treasury, lane) = (address(&variables["TREASURY_KEY"]), address(&variables["LANE_KEYS"]));
         services.fund(&services.rpc_url, treasury, lane).await;
         let (app, base_url, running) = start(&variables).await;
-        Self { services, database, variables, rpc_proxy, db_proxy, base_url, app, running: Some(running) }
+        Self {
+            services,
+            database,
+            variables,
+            rpc_proxy,
+            db_proxy,
+            bundler: None,
+            sponsor: None,
+            base_url,
+            app,
+            running: Some(running),
+        }
+    }
+
+    /// A server whose payments, and whose customers' payments, go through Alto, which a paymaster pays. Set
+    /// `BUNDLER_URL` alone for one whose treasury pays from its deposit, while lanes carry customers' payments.
+    pub async fn by_bundler(change: impl FnOnce(&mut Variables)) -> Self {
+        let services = services();
+        let bundler = RpcProxy::start(&services.alto().await.url).await;
+        let sponsor = RpcProxy::start(&TestPaymaster::start(&services.rpc_url).await.url).await;
+        let mut app = Self::with(|variables| {
+            variables.insert("BUNDLER_URL", format!("{}/v2/rpc?apikey=bundler-secret", bundler.url));
+            variables.insert("PAYMASTER_URL", format!("{}/?apikey=paymaster-secret", sponsor.url));
+            change(variables);
+        })
+        .await;
+        (app.bundler, app.sponsor) = (Some(bundler), Some(sponsor));
+        app
     }
 
     /// Ends the server in order and starts another one on the same database.
@@ -92,7 +123,9 @@ impl TestApp {
         let (app, base_url, running) = start(&variables).await;
         let (rpc_proxy, db_proxy) = (self.rpc_proxy.clone(), self.db_proxy.clone());
         let (services, database) = (self.services, self.database.clone());
-        Self { services, database, variables, rpc_proxy, db_proxy, base_url, app, running: Some(running) }
+        let (bundler, sponsor) = (self.bundler.clone(), self.sponsor.clone());
+        let running = Some(running);
+        Self { services, database, variables, rpc_proxy, db_proxy, bundler, sponsor, base_url, app, running }
     }
 
     /// Ends the server in order.

@@ -7,6 +7,7 @@ use alloy::primitives::{Address, U256};
 use alloy::rpc::types::Filter;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolEvent;
+use diolkos::chain::bundler::{BundlerSettings, DepositMarks, PaymasterSettings};
 use diolkos::chain::contracts::IERC20::Transfer;
 use diolkos::chain::{self, Chain, ChainSettings, FeePolicy, NewOperation, Payer, Rpc, SmartWallet};
 use diolkos::db::Db;
@@ -17,7 +18,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::rpc_proxy::RpcProxy;
+use super::paymaster::TestPaymaster;
+use super::rpc_proxy::{Fault, RpcProxy};
 use super::services::{Services, services};
 use super::until;
 
@@ -31,7 +33,23 @@ pub struct TestEngine {
     pub tenant: TenantId,
     pub lane: PrivateKeySigner,
     pub settings: ChainSettings,
+    /// In front of the bundler, on the bundler's path.
+    pub bundler: Option<RpcProxy>,
+    /// In front of the paymaster, where one pays.
+    pub sponsor: Option<RpcProxy>,
+    pub paymaster: Option<TestPaymaster>,
     running: Option<(CancellationToken, JoinHandle<()>)>,
+}
+
+/// How an engine's user operations are carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// By lanes.
+    Lanes,
+    /// By Alto, which a paymaster pays.
+    Sponsored,
+    /// The treasury's by Alto, which is paid from its deposit; customers' by lanes.
+    Deposit,
 }
 
 /// USDC that a treasury starts with.
@@ -65,6 +83,7 @@ impl TestEngine {
             treasury: Arc::new(treasury),
             treasury_implementation: services.contracts.account_implementation_7702,
             lanes: vec![Arc::new(lane.clone())],
+            bundler: None,
             wallet_owners: vec![Arc::new(PrivateKeySigner::random())],
             confirmations: 1,
             batch_limit: 100,
@@ -86,7 +105,54 @@ impl TestEngine {
             .await
             .unwrap();
         owner.close().await.unwrap();
-        Self { services, database, db, proxy, chain, tenant, lane, settings, running: None }
+        Self {
+            services,
+            database,
+            db,
+            proxy,
+            chain,
+            tenant,
+            lane,
+            settings,
+            bundler: None,
+            sponsor: None,
+            paymaster: None,
+            running: None,
+        }
+    }
+
+    /// An engine that runs, on one of the paths.
+    pub async fn start_by(path: Path) -> Self {
+        let mut engine = Self::stopped_by(path, |_| {}).await;
+        engine.run().await;
+        engine
+    }
+
+    /// An engine on one of the paths that does not run yet.
+    pub async fn stopped_by(path: Path, change: impl FnOnce(&mut ChainSettings)) -> Self {
+        let services = services();
+        if path == Path::Lanes {
+            return Self::stopped(change).await;
+        }
+        let bundler = RpcProxy::start(&services.alto().await.url).await;
+        let paymaster = match path {
+            Path::Sponsored => Some(TestPaymaster::start(&services.rpc_url).await),
+            Path::Lanes | Path::Deposit => None,
+        };
+        let sponsor = match &paymaster {
+            Some(paymaster) => Some(RpcProxy::start(&paymaster.url).await),
+            None => None,
+        };
+        let paid_by = sponsor.as_ref().map(|sponsor| PaymasterSettings {
+            url: sponsor.url.clone().into(),
+            context: serde_json::json!({"policy": "tests"}),
+        });
+        let settings = BundlerSettings { paymaster: paid_by, ..paid_from_deposit(&bundler.url) };
+        let engine = Self::stopped(|all| {
+            all.bundler = Some(settings);
+            change(all);
+        });
+        Self { bundler: Some(bundler), sponsor, paymaster, ..engine.await }
     }
 
     /// Starts the engine, as a process that knows nothing of an earlier one.
@@ -96,6 +162,20 @@ impl TestEngine {
         let token = stop.clone();
         let task = tokio::spawn(async move { engine.run(token).await.unwrap() });
         self.running = Some((stop, task));
+    }
+
+    /// From now on neither a node nor the bundler takes what is sent.
+    pub fn nobody_takes_anything(&self) {
+        self.proxy.next(usize::MAX, "eth_sendRawTransaction", Fault::Refuse(-32000, "txpool is full"));
+        if let Some(bundler) = &self.bundler {
+            bundler.next(usize::MAX, "eth_sendUserOperation", Fault::Refuse(-32603, "mempool is full"));
+        }
+    }
+
+    /// From now on everything passes again.
+    pub fn everybody_is_well(&self) {
+        let proxies = [Some(&self.proxy), self.bundler.as_ref(), self.sponsor.as_ref()];
+        proxies.into_iter().flatten().for_each(RpcProxy::heal);
     }
 
     /// Ends the engine as by `kill -9`: in the middle of whatever it does.
@@ -181,7 +261,11 @@ impl TestEngine {
             if states.iter().all(|state| !matches!(state.as_str(), "waiting" | "submitted")) {
                 return states;
             }
-            assert!(tokio::time::Instant::now() < deadline, "operations did not end: {states:?}");
+            if tokio::time::Instant::now() >= deadline {
+                let query = "select state || ' ' || coalesce(failure, '') from user_op where state <> 'ended' limit 20";
+                let user_ops: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut sql).await.unwrap();
+                panic!("operations did not end: {states:?}; {user_ops:?}");
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -212,6 +296,12 @@ impl TestEngine {
         })
         .await;
     }
+}
+
+/// A bundler that the treasury pays from a deposit of between one and ten coins.
+pub fn paid_from_deposit(url: &str) -> BundlerSettings {
+    let coins = |zeros: u32| U256::from(10).pow(U256::from(zeros));
+    BundlerSettings { url: url.into(), paymaster: None, deposit: DepositMarks { low: coins(18), high: coins(19) } }
 }
 
 /// A fresh account.

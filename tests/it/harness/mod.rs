@@ -1,10 +1,12 @@
 //! What tests work with.
 
 pub mod actor;
+pub mod alto;
 pub mod app;
 pub mod db_proxy;
 pub mod document;
 pub mod engine;
+pub mod paymaster;
 pub mod payout_network;
 pub mod process;
 pub mod rpc_proxy;
@@ -16,6 +18,23 @@ pub mod withdrawals;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
+
+/// Runs each test once on each of these paths (see `engine::Path`): the names of the paths are modules.
+#[macro_export]
+macro_rules! on_paths {
+    ([$($path:ident = $variant:ident),* $(,)?] $tests:tt) => {
+        $($crate::on_paths!(@path $path $variant $tests);)*
+    };
+    (@path $path:ident $variant:ident [$($test:ident),* $(,)?]) => {
+        mod $path {
+            use $crate::harness::engine::Path;
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(Path::$variant).await;
+            })*
+        }
+    };
+}
 
 /// Waits until `condition` gives a value; fails after half a minute.
 pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use diolkos::chain::entry_point::{self, UserOperation};
 use serde_json::{Value, json};
 
 /// What happens to a call.
@@ -20,6 +21,8 @@ pub enum Fault {
     DoAndRefuse(i64, &'static str),
     /// The node answers with this result instead of its own.
     Answer(Value),
+    /// A bundler takes the user operation, and forgets it.
+    TakeAndDrop,
     /// HTTP 429.
     TooManyRequests,
     /// An answer that is not JSON.
@@ -36,6 +39,8 @@ struct Plan {
     faults: HashMap<String, Vec<(Fault, usize)>>,
     /// Calls by method.
     calls: HashMap<String, Vec<Value>>,
+    /// Where everything goes, if not where it went first.
+    target: Option<String>,
 }
 
 /// The proxy of one test.
@@ -53,7 +58,7 @@ impl RpcProxy {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let proxy = Self { target: target.to_owned(), plan: Arc::default(), client: reqwest::Client::new(), url };
-        let router = Router::new().route("/", post(pass)).with_state(proxy.clone());
+        let router = Router::new().route("/", post(pass)).route("/v2/rpc", post(pass)).with_state(proxy.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         proxy
     }
@@ -86,8 +91,15 @@ impl RpcProxy {
         Some(fault)
     }
 
-    async fn forward(&self, call: &Value) -> Value {
-        self.client.post(&self.target).json(call).send().await.unwrap().json().await.unwrap()
+    /// From now on everything passes to another target.
+    pub fn redirect(&self, target: &str) {
+        self.plan.lock().unwrap().target = Some(target.to_owned());
+    }
+
+    /// What the target answers; nothing when it is not there.
+    async fn forward(&self, call: &Value) -> Option<Value> {
+        let target = self.plan.lock().unwrap().target.clone().unwrap_or_else(|| self.target.clone());
+        self.client.post(&target).json(call).send().await.ok()?.json().await.ok()
     }
 }
 
@@ -97,7 +109,10 @@ async fn pass(State(proxy): State<RpcProxy>, Json(call): Json<Value>) -> Respons
         Json(json!({"jsonrpc": "2.0", "id": call["id"], "error": {"code": code, "message": message}})).into_response()
     };
     match proxy.fault(&method, &call["params"]) {
-        None => Json(proxy.forward(&call).await).into_response(),
+        None => match proxy.forward(&call).await {
+            Some(answer) => Json(answer).into_response(),
+            None => StatusCode::BAD_GATEWAY.into_response(),
+        },
         Some(Fault::Refuse(code, message)) => error(code, message),
         Some(Fault::DoAndRefuse(code, message)) => {
             proxy.forward(&call).await;
@@ -105,6 +120,11 @@ async fn pass(State(proxy): State<RpcProxy>, Json(call): Json<Value>) -> Respons
         }
         Some(Fault::Answer(result)) => {
             Json(json!({"jsonrpc": "2.0", "id": call["id"], "result": result})).into_response()
+        }
+        Some(Fault::TakeAndDrop) => {
+            let op: UserOperation = serde_json::from_value(call["params"][0].clone()).unwrap();
+            let hash = entry_point::hash(&op.pack(), entry_point::ENTRY_POINT, 137);
+            Json(json!({"jsonrpc": "2.0", "id": call["id"], "result": hash})).into_response()
         }
         Some(Fault::TooManyRequests) => StatusCode::TOO_MANY_REQUESTS.into_response(),
         Some(Fault::Garbage) => "<html>gateway</html>".into_response(),

@@ -10,6 +10,8 @@ use diolkos::dev::contracts::{self, Contracts};
 use diolkos::dev::postgres::{Postgres, PostgresOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
+use super::alto::Alto;
+
 /// What the shared services are reached by.
 pub struct Services {
     postgres: Postgres,
@@ -122,5 +124,24 @@ impl Services {
     /// A URL as the superuser, who sees everything.
     pub fn superuser_url(&self, database: &str) -> String {
         self.postgres.url("postgres", database)
+    }
+}
+
+static ALTO: tokio::sync::OnceCell<Alto> = tokio::sync::OnceCell::const_new();
+
+impl Services {
+    /// The bundler that all tests share, started by the first that asks.
+    pub async fn alto(&self) -> &'static Alto {
+        ALTO.get_or_init(|| async { self.another_alto("alto").await }).await
+    }
+
+    /// A bundler of a test's own.
+    pub async fn another_alto(&self, name: &str) -> Alto {
+        self.another_alto_on(&self.rpc_url, name).await
+    }
+
+    /// The same for another chain.
+    pub async fn another_alto_on(&self, rpc_url: &str, name: &str) -> Alto {
+        Alto::start(rpc_url, &folder().join(format!("{name}.log"))).await.unwrap()
     }
 }

@@ -1,0 +1,112 @@
+//! Alto, a bundler that others wrote, as a process beside the tests: one for all tests of a run, or one of a test's own.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use alloy::primitives::U256;
+use alloy::signers::local::PrivateKeySigner;
+use anyhow::{Context, bail};
+use diolkos::chain::entry_point::ENTRY_POINT;
+use diolkos::dev::child::{Child, Service};
+use diolkos::dev::{contracts, paths};
+use serde_json::{Value, json};
+
+use super::services::BLOCK_TIME;
+
+/// A running Alto. Ends with this value, and at the latest with this process.
+pub struct Alto {
+    child: Child,
+    pub url: String,
+}
+
+impl Alto {
+    /// Starts one on a free port and waits until it answers.
+    pub async fn start(rpc_url: &str, log: &Path) -> anyhow::Result<Self> {
+        let keys: Vec<PrivateKeySigner> = (0..3).map(|_| PrivateKeySigner::random()).collect();
+        for key in &keys {
+            contracts::give_native(rpc_url, key.address(), U256::from(10).pow(U256::from(22))).await?;
+        }
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let folder = folder()?;
+        let child = Child::start(Service {
+            name: "alto",
+            program: &node()?,
+            arguments: arguments(&folder, rpc_url, port, &keys),
+            environment: vec![("NODE_ENV", "production".to_owned())],
+            log,
+            folder: &folder,
+            identity: diolkos::dev::identity::Identity::Ourselves,
+            grace: Duration::from_secs(2),
+        })?;
+        let alto = Self { child, url: format!("http://127.0.0.1:{port}/v2/rpc") };
+        alto.answers(log).await?;
+        Ok(alto)
+    }
+
+    /// Ends it, and with it all that it remembers.
+    pub async fn stop(self) {
+        self.child.stop().await.unwrap();
+    }
+
+    async fn answers(&self, log: &Path) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let client = reqwest::Client::new();
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_supportedEntryPoints", "params": []});
+        loop {
+            if let Some(status) = self.child.ended() {
+                let said = std::fs::read_to_string(log).unwrap_or_default();
+                let end: Vec<&str> = said.lines().rev().take(5).collect();
+                bail!("Alto ended ({status}); it wants Node 18.20, 20.10 or newer, and says: {end:?}");
+            }
+            if let Ok(answer) = client.post(&self.url).json(&call).send().await
+                && let Ok(answer) = answer.json::<Value>().await
+                && answer["result"][0].as_str().is_some()
+            {
+                return Ok(());
+            }
+            if started.elapsed() > Duration::from_secs(60) {
+                bail!("Alto does not answer; its log is {}", log.display());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn arguments(folder: &Path, rpc_url: &str, port: u16, keys: &[PrivateKeySigner]) -> Vec<String> {
+    let key = |index: usize| format!("0x{}", hex::encode(keys[index].to_bytes()));
+    let program = folder.join("node_modules/@pimlico/alto/esm/cli/alto.js");
+    let mut arguments = vec!["--require".to_owned(), folder.join("local-only.cjs").display().to_string()];
+    arguments.extend([program.display().to_string(), "run".to_owned()]);
+    let mut set = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+    set("rpc-url", rpc_url.to_owned());
+    set("port", port.to_string());
+    set("entrypoints", ENTRY_POINT.to_string());
+    set("executor-private-keys", format!("{},{}", key(0), key(1)));
+    set("utility-private-key", key(2));
+    set("min-executor-balance", "1".to_owned());
+    // Its tracer does not work against anvil.
+    set("safe-mode", "false".to_owned());
+    set("default-api-version", "v2".to_owned());
+    set("enforce-unique-senders-per-bundle", "false".to_owned());
+    set("mempool-max-parallel-ops", "1000".to_owned());
+    set("block-time", ((BLOCK_TIME * 1000.0) as u64).to_string());
+    set("max-bundle-interval", "250".to_owned());
+    set("log-level", "warn".to_owned());
+    set("json", "true".to_owned());
+    arguments
+}
+
+fn folder() -> anyhow::Result<PathBuf> {
+    let folder = paths::root()?.join("dev/bundler");
+    if !folder.join("node_modules/@pimlico/alto").is_dir() {
+        bail!("{} has no Alto: run script/setup --tests", folder.display());
+    }
+    Ok(folder)
+}
+
+/// Services do not get our `PATH`.
+fn node() -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os("PATH").context("there is no PATH")?;
+    let mut places = std::env::split_paths(&path).map(|folder| folder.join("node"));
+    places.find(|program| program.is_file()).context("there is no node in PATH")
+}
