@@ -19,7 +19,11 @@ create index chain_op_unfinished on chain_op (state, created_at)
     where state in ('waiting', 'submitted', 'review') and mode = 'live';
 create index chain_op_simulated on chain_op (id) where mode = 'test' and state in ('waiting', 'submitted');
 create index chain_op_simulated_in on chain_op (tenant_id, recipient) where mode = 'test';
-create index chain_op_wallet_out on chain_op (tenant_id, account) where owner is not null;
+-- What a wallet has promised, and what it has paid of late.
+create index chain_op_wallet_promised on chain_op (tenant_id, account)
+    where owner is not null and state in ('waiting', 'submitted', 'review');
+create index chain_op_wallet_paid on chain_op (tenant_id, account, block_number)
+    where owner is not null and state = 'succeeded';
 
 -- A test key's deposit goes through the same states as a live one, on the simulated chain.
 alter table deposit no force row level security;

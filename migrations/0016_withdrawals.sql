@@ -64,14 +64,15 @@ create index withdrawal_customer on withdrawal (tenant_id, customer_id, id desc)
 create index withdrawal_unpaid on withdrawal (tenant_id, mode, id)
     where status in ('CRYPTO_RECEIVED', 'PAYOUT_FAILED');
 create index withdrawal_refund_due on withdrawal (refund_at) where refund = 'due';
+create unique index withdrawal_by_id on withdrawal (id);
 create unique index withdrawal_refund_op_unique on withdrawal (tenant_id, refund_op_id);
 call diolkos_scope_to_tenant('withdrawal');
 call diolkos_open_to_engine('withdrawal');
 grant select, insert on withdrawal to diolkos_server;
 grant update (status, failure, tx_hash, block_number, payout_reference, refund, refund_at, refund_op_id, refund_tx_hash,
     submitted_at, received_at, ended_at) on withdrawal to diolkos_server;
--- The engine sees whose refunds are due, and nothing else.
-grant select (tenant_id, id, refund, refund_at) on withdrawal to diolkos_engine;
+-- The engine sees whose refunds are due and takes turns, and nothing else.
+grant select (tenant_id, id, refund, refund_at), update (refund_at) on withdrawal to diolkos_engine;
 
 -- What a withdrawal went through, in order. Append-only.
 create table withdrawal_step (
@@ -97,30 +98,39 @@ create table payout (
     tenant_id     uuid        not null,
     id            uuid        not null,
     withdrawal_id uuid        not null,
+    mode          text        not null,
     provider      text        not null,
     state         text        not null default 'ready',
     reference     text,
     failure       text,
     asked_at      timestamptz,
+    -- When the provider first said that it has it: from then on it is never sent again.
+    heard_at      timestamptz,
     -- Counts who looks after it: whoever began an earlier look may not write the outcome.
     attempts      integer     not null default 0,
     -- Not before this; none while it waits for a person.
     next_at       timestamptz default now(),
+    -- Until when whoever looks after it is given.
+    leased_until  timestamptz,
     created_at    timestamptz not null default now(),
     ended_at      timestamptz,
     constraint payout_pkey primary key (tenant_id, id),
     constraint payout_withdrawal_fkey foreign key (tenant_id, withdrawal_id) references withdrawal (tenant_id, id),
+    constraint payout_mode_known check (mode in ('live', 'test')),
     constraint payout_state_known check (state in ('ready', 'asked', 'paid', 'refused')),
     constraint payout_asked check (state = 'ready' or asked_at is not null or provider = 'manual'),
     constraint payout_end check ((state in ('paid', 'refused')) = (ended_at is not null))
 );
 -- Fiat for one withdrawal is on its way once at a time, and paid once.
 create unique index payout_one_unrefused on payout (tenant_id, withdrawal_id) where state <> 'refused';
-create index payout_due on payout (next_at) where state in ('ready', 'asked');
+create index payout_due on payout (mode, next_at) where state in ('ready', 'asked');
+create index payout_withdrawal on payout (tenant_id, withdrawal_id);
 create unique index payout_by_id on payout (id);
 call diolkos_scope_to_tenant('payout');
 call diolkos_open_to_engine('payout');
 grant select, insert on payout to diolkos_server;
-grant update (state, reference, failure, asked_at, attempts, next_at, ended_at) on payout to diolkos_server;
+grant update (state, reference, failure, asked_at, heard_at, attempts, next_at, leased_until, ended_at)
+    on payout to diolkos_server;
 -- The engine sees which are due and takes turns; what they are about is the tenant's.
-grant select (tenant_id, id, state, attempts, next_at), update (attempts, next_at) on payout to diolkos_engine;
+grant select (tenant_id, id, mode, state, attempts, next_at, leased_until), update (attempts, next_at, leased_until)
+    on payout to diolkos_engine;

@@ -26,7 +26,7 @@ use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::{self, App, funding, transfers, webhook_endpoints, withdrawals};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::providers::keys::{KeyServices, SignerSource, Use};
-use crate::providers::payout::{PawaPay, PayoutProvider, Payouts, Simulator};
+use crate::providers::payout::{PawaPay, Payer, PayoutProvider, Simulator};
 use crate::webhooks::{Destinations, SystemLookup};
 
 /// How long work in hand may take after a shutdown was asked for.
@@ -79,7 +79,7 @@ impl Server {
             blind_indexer: BlindIndexer::new(&master_key),
             keys: TenantKeys::new(master_key.wrapping_key()),
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
-            answers: AnswerSeal::new(master_key.data_key("seal kept answers")),
+            answers: AnswerSeal::new(&master_key),
             db,
             clock,
             health,
@@ -199,13 +199,10 @@ fn fx(config: &Config, clock: &Clock) -> Result<Quotes> {
 fn payouts(config: &Config, clock: &Clock, moved: mpsc::Sender<Uuid>) -> Result<withdrawals::Payouts> {
     let simulator: Arc<dyn PayoutProvider> =
         Arc::new(Simulator::new(Simulator::USUAL_DELAY, clock.clone()).calling_back(moved));
-    let live: Option<Arc<dyn PayoutProvider>> = match &config.payout.payouts {
-        Payouts::Manual => None,
-        Payouts::Simulator => {
-            tracing::warn!("PAYOUT_PROVIDER is simulator: live payouts are said to be made, and nobody makes them");
-            Some(simulator.clone())
-        }
-        Payouts::PawaPay(settings) => Some(Arc::new(PawaPay::new(settings.clone())?)),
+    let live: Option<Arc<dyn PayoutProvider>> = match &config.payout.payer {
+        Payer::Manual => None,
+        Payer::Simulator => Some(simulator.clone()),
+        Payer::PawaPay(settings) => Some(Arc::new(PawaPay::new(settings.clone())?)),
     };
     Ok(withdrawals::Payouts::new(config.payout.networks.clone(), live, simulator, config.payout.refund_after))
 }

@@ -22,7 +22,7 @@ use crate::foundation::{Token, Tokens};
 use crate::product::fx::Spread;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
 use crate::providers::keys::{KeyServiceSettings, MasterKeySource, SignerSource};
-use crate::providers::payout::{Account, Networks, PayoutSettings, Payouts};
+use crate::providers::payout::{Account, Networks, Payer, PayoutSettings};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
 const SIMPLE_7702_ACCOUNT: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B");
@@ -156,6 +156,7 @@ impl Config {
         if tokens.is_empty() {
             bail!("TOKENS is not set (see .env.example)");
         }
+        let chain = chain(env)?;
         Ok(Self {
             database: database(env, "DATABASE_URL")?,
             database_connections: env.parsed("DATABASE_CONNECTIONS", "16")?,
@@ -167,10 +168,10 @@ impl Config {
             operator_token: operator_token(env)?,
             operator_password_hash: env.text("OPERATOR_PASSWORD_HASH"),
             tokens: Tokens::new(tokens),
-            chain: chain(env)?,
             key_services: key_services(env)?,
             fx: fx(env)?,
-            payout: payout(env)?,
+            payout: payout(env, &chain.rpc_urls)?,
+            chain,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,
             rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "1000")?,
             trusted_proxies: env.parsed("TRUSTED_PROXIES", "0")?,
@@ -258,7 +259,7 @@ fn fx(env: &Environment<'_>) -> Result<FxSettings> {
     })
 }
 
-fn payout(env: &Environment<'_>) -> Result<PayoutSettings> {
+fn payout(env: &Environment<'_>, chain: &[Url]) -> Result<PayoutSettings> {
     let networks: Networks = env.parsed("PAYOUT_NETWORKS", Networks::DEFAULT)?;
     let account = Account {
         url: env.text("PAYOUT_URL"),
@@ -266,7 +267,7 @@ fn payout(env: &Environment<'_>) -> Result<PayoutSettings> {
         time_limit: Duration::from_millis(env.parsed("PAYOUT_TIMEOUT_MS", "5000")?),
     };
     Ok(PayoutSettings {
-        payouts: Payouts::new(env.parsed("PAYOUT_PROVIDER", "manual")?, account, &networks)?,
+        payer: Payer::new(env.parsed("PAYOUT_PROVIDER", "manual")?, account, &networks, chain)?,
         networks,
         refund_after: Duration::from_secs(env.parsed("PAYOUT_REFUND_AFTER_SECONDS", "600")?),
     })

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{Chain, News, news};
 use crate::db;
@@ -37,8 +38,10 @@ pub trait Follower: Send + Sync {
 pub async fn follow<F: Follower>(chain: Chain, follower: F, shutdown: CancellationToken) {
     let mut arrivals = chain.arrivals();
     let mut failures = 0_u32;
+    // News that nobody could note are passed over, until all that come after them have been seen.
+    let mut after = Uuid::nil();
     loop {
-        let pause = match round(&chain, &follower).await {
+        let pause = match round(&chain, &follower, &mut after).await {
             Ok(true) => Duration::ZERO,
             Ok(false) => {
                 failures = 0;
@@ -60,14 +63,16 @@ pub async fn follow<F: Follower>(chain: Chain, follower: F, shutdown: Cancellati
 }
 
 /// Handles one batch of news; `true` when there may be more.
-async fn round<F: Follower>(chain: &Chain, follower: &F) -> Result<bool, F::Error> {
-    let news = news(chain.db(), F::KIND, BATCH).await?;
+async fn round<F: Follower>(chain: &Chain, follower: &F, after: &mut Uuid) -> Result<bool, F::Error> {
+    let news = news(chain.db(), F::KIND, *after, BATCH).await?;
+    let is_full = news.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
+    let last = news.last().map(|item| item.operation).filter(|_| is_full);
+    *after = last.unwrap_or_default();
     if news.is_empty() {
         return Ok(false);
     }
-    let full = news.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
     match follower.settle(&news).await {
-        Ok(won) => Ok(full && won > 0),
+        Ok(_) => Ok(is_full),
         Err(error) if news.len() > 1 => {
             tracing::warn!(kind = F::KIND, %error, news = news.len(), "a batch of news failed; each is tried alone");
             let (mut won, mut last) = (0, None);
@@ -81,7 +86,7 @@ async fn round<F: Follower>(chain: &Chain, follower: &F) -> Result<bool, F::Erro
                 }
             }
             // One that is stuck does not slow the others down.
-            last.filter(|_| won == 0).map_or(Ok(full && won > 0), Err)
+            last.filter(|_| won == 0 && !is_full).map_or(Ok(is_full), Err)
         }
         Err(error) => Err(error),
     }

@@ -53,7 +53,7 @@ pub use review::{Disputed, Resolution, disputed, resolve};
 pub use rpc::{Head, Rpc};
 pub use rpc_error::{Refusal, RpcError};
 pub use settings::{ChainSettings, ChainSettingsWith, SharedSigner};
-pub use simulated::{rehearsed_failure, simulate, simulated_balance};
+pub use simulated::{rehearsed_failure, rehearsed_failure_of, simulate, simulated_balance};
 
 use crate::db::{self, Db};
 use crate::foundation::Amount;

@@ -124,13 +124,14 @@ pub struct News {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
-/// Operations of a kind whose state has moved since the feature took note, oldest first.
-pub async fn news(db: &Db, kind: &str, limit: i64) -> db::Result<Vec<News>> {
+/// Operations of a kind after one of them whose state has moved since the feature took note, oldest first.
+pub async fn news(db: &Db, kind: &str, after: Uuid, limit: i64) -> db::Result<Vec<News>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
         "select tenant_id, id, mode, state, tx_hash, block_number, failure, submitted_at, ended_at
-         from chain_op where kind = $1 and state <> noted_state order by id limit $2",
+         from chain_op where kind = $1 and state <> noted_state and id > $2 order by id limit $3",
         kind,
+        after,
         limit,
     )
     .fetch_all(&mut *tx)

@@ -17,7 +17,8 @@ pub struct Held {
 
 impl Chain {
     /// Base units of a token that an account holds now, with the newest block of the moment before: a payment that is
-    /// mined in between is counted twice, and so promised too little, never too much.
+    /// mined in between is counted twice, and too little promised. Of nodes that are not at one height the slower may
+    /// tell of the balance: then a payment may be counted by neither, and the EntryPoint refuses the last one.
     pub async fn held(&self, token: Address, holder: Address) -> Result<Held, RpcError> {
         let block = self.rpc().head().await?.number;
         Ok(Held { amount: self.token_balance(token, holder).await?, block })
@@ -33,10 +34,12 @@ impl Chain {
 pub async fn spendable(tx: &mut TenantTx, wallet: Address, token: Address, held: Held) -> db::Result<Amount> {
     let tenant = tx.tenant();
     let promised = sqlx::query_scalar!(
-        r#"select coalesce(sum(amount), 0) as "promised!: Amount" from chain_op
-           where tenant_id = $1 and account = $2 and owner is not null and token = $3 and mode = 'live'
-             and (state in ('waiting', 'submitted', 'review') and coalesce(mined_block > $4, true)
-                  or state = 'succeeded' and coalesce(block_number > $4, true))"#,
+        r#"select (select coalesce(sum(amount), 0) from chain_op
+                where tenant_id = $1 and account = $2 and owner is not null and token = $3 and mode = 'live'
+                  and state in ('waiting', 'submitted', 'review') and coalesce(mined_block > $4, true))
+               + (select coalesce(sum(amount), 0) from chain_op
+                where tenant_id = $1 and account = $2 and owner is not null and token = $3 and mode = 'live'
+                  and state = 'succeeded' and block_number > $4) as "promised!: Amount""#,
         tenant.0,
         wallet.as_slice(),
         token.as_slice(),

@@ -13,10 +13,11 @@ use alloy::sol_types::SolCall;
 use alloy::transports::http::{Http, reqwest};
 use serde::Deserialize;
 use serde_json::json;
-use url::{Host, Url};
+use url::Url;
 
 use super::contracts::IERC20;
 use super::rpc_error::{Refusal, RpcError};
+use crate::foundation::is_loopback;
 
 const SEND: &str = "eth_sendRawTransaction";
 
@@ -41,11 +42,8 @@ pub struct Head {
 
 /// A client that knows no proxy when the node is on this machine: `HTTP_PROXY` is not for it.
 fn client(url: &Url) -> RpcClient {
-    let local = matches!(url.host(), Some(Host::Ipv4(ip)) if ip.is_loopback())
-        || matches!(url.host(), Some(Host::Ipv6(ip)) if ip.is_loopback())
-        || url.host_str() == Some("localhost");
     match reqwest::Client::builder().no_proxy().build() {
-        Ok(direct) if local => RpcClient::new(Http::with_client(direct, url.clone()), true),
+        Ok(direct) if is_loopback(url) => RpcClient::new(Http::with_client(direct, url.clone()), true),
         _ => RpcClient::new_http(url.clone()),
     }
 }

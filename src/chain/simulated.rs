@@ -18,7 +18,12 @@ const BLOCK_TIME: Duration = Duration::from_millis(250);
 
 /// Why an operation of this mode and amount is to fail, if the amount asks for it.
 pub fn rehearsed_failure(mode: Mode, token: &Token, amount: Amount) -> Option<&'static str> {
-    let reverts = mode == Mode::Test && Rehearsal::of(token, amount) == Some(Rehearsal::Reverts);
+    rehearsed_failure_of(mode, token, amount, Rehearsal::Reverts)
+}
+
+/// The same for an operation that another fraction makes fail.
+pub fn rehearsed_failure_of(mode: Mode, token: &Token, amount: Amount, fails: Rehearsal) -> Option<&'static str> {
+    let reverts = mode == Mode::Test && Rehearsal::of(token, amount) == Some(fails);
     reverts.then_some("reverted, as the fraction of the amount asked for")
 }
 

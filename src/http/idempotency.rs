@@ -29,7 +29,7 @@ use sha2::{Digest, Sha256};
 use super::extract::unread;
 use super::{Error, Result};
 use crate::db::TenantTx;
-use crate::foundation::{DataKey, FailPoint, Mode, Sealed, TenantId};
+use crate::foundation::{DataKey, FailPoint, MasterKey, Mode, RequestDigest, Sealed, TenantId};
 
 pub use store::purge;
 
@@ -37,14 +37,15 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST_KEY: usize = 255;
 
-/// The key under which answers are kept.
+/// The keys under which answers are kept and requests are recognised: a plain digest of a request would give the phone
+/// number in it away to whoever tries them all.
 #[derive(Clone)]
-pub struct AnswerSeal(Arc<DataKey>);
+pub struct AnswerSeal(Arc<(DataKey, RequestDigest)>);
 
 impl AnswerSeal {
-    /// Answers will be sealed under `key`.
-    pub fn new(key: DataKey) -> Self {
-        Self(Arc::new(key))
+    /// Derives both keys from the master key.
+    pub fn new(master: &MasterKey) -> Self {
+        Self(Arc::new((master.data_key("seal kept answers"), RequestDigest::new(master))))
     }
 }
 
@@ -79,9 +80,9 @@ impl Once {
         let target =
             format!("{} {}?{}\n", request.method(), request.uri().path(), request.uri().query().unwrap_or_default());
         let body = Bytes::from_request(request, state).await.map_err(unread)?;
-        let request =
-            |text| Key { text, request: Sha256::new().chain_update(target).chain_update(&body).finalize().into() };
-        let once = Self { key: text.map(request), seal: AnswerSeal::from_ref(state), mode: OnceLock::new() };
+        let seal = AnswerSeal::from_ref(state);
+        let key = text.map(|text| Key { text, request: seal.0.1.of(&[target.as_bytes(), &body]) });
+        let once = Self { key, seal, mode: OnceLock::new() };
         Ok((once, body))
     }
 
@@ -107,7 +108,7 @@ impl Once {
                 "this Idempotency-Key was sent with another request",
             ));
         }
-        let body = self.seal.0.open(&context(tx.tenant(), mode, &key.text), &Sealed(first.answer))?;
+        let body = self.seal.0.0.open(&context(tx.tenant(), mode, &key.text), &Sealed(first.answer))?;
         let status = u16::try_from(first.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
         let mut response = json_response(status.unwrap_or(StatusCode::OK), body.to_vec());
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
@@ -129,7 +130,7 @@ impl Once {
     pub async fn keep(&self, tx: &mut TenantTx, status: StatusCode, body: &[u8]) -> Result<()> {
         let Some(key) = &self.key else { return Ok(()) };
         let mode = *self.mode.get().ok_or_else(|| Error::internal("an answer is kept that was never looked up"))?;
-        let sealed = self.seal.0.seal(&context(tx.tenant(), mode, &key.text), body)?;
+        let sealed = self.seal.0.0.seal(&context(tx.tenant(), mode, &key.text), body)?;
         let status = i16::try_from(status.as_u16()).map_err(Error::internal)?;
         store::insert(tx, mode, &key.text, &key.request, status, &sealed.0).await
     }

@@ -97,9 +97,7 @@ async fn two_hundred_of_each_through_a_bundler_are_each_made_once() {
     let app = TestApp::by_bundler(|_| {}).await;
     withdrawals_and_transfers_at_once(&app).await;
     let mut sql = app.sql().await;
-    let by_lane: i64 = sqlx::query_scalar("select count(*) from bundle where purpose = 'user_ops'")
-        .fetch_one(&mut sql)
-        .await
-        .unwrap();
+    let by_lane: i64 =
+        sqlx::query_scalar("select count(*) from bundle where purpose = 'user_ops'").fetch_one(&mut sql).await.unwrap();
     assert_eq!(by_lane, 0, "a lane carried what the bundler was to carry");
 }

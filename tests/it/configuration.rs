@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use diolkos::app::Server;
 use diolkos::config::{Config, Environment};
 use diolkos::foundation::Clock;
-use diolkos::providers::payout::{Networks, Payouts};
+use diolkos::providers::payout::{Networks, Payer};
 use regex::Regex;
 
 use crate::harness::app::{TestApp, Variables};
@@ -178,9 +178,9 @@ async fn a_payout_provider_that_lacks_something_is_refused_in_one_line() {
     };
     let url = "https://api.pawapay.io";
 
-    assert!(matches!(read("", "", "", "").unwrap().payouts, Payouts::Manual));
-    assert!(matches!(read("simulator", "", "", "").unwrap().payouts, Payouts::Simulator));
-    let Payouts::PawaPay(account) = read("pawapay", url, "s3cret", "").unwrap().payouts else { panic!("not pawapay") };
+    assert!(matches!(read("", "", "", "").unwrap().payer, Payer::Manual));
+    assert!(matches!(read("simulator", "", "", "").unwrap().payer, Payer::Simulator));
+    let Payer::PawaPay(account) = read("pawapay", url, "s3cret", "").unwrap().payer else { panic!("not pawapay") };
     assert_eq!(account.url.as_str(), "https://api.pawapay.io/");
     assert!(!format!("{account:?}").contains("s3cret"));
     assert!(read("pawapay", "http://127.0.0.1:1", "s3cret", "").is_ok());

@@ -132,8 +132,10 @@ async fn what_was_written_in_the_ledger_stays() {
     payout.reference
     payout.failure
     payout.asked_at
+    payout.heard_at
     payout.attempts
     payout.next_at
+    payout.leased_until
     payout.ended_at
     "#);
 

@@ -54,7 +54,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     idempotency_record: delete, select
     ledger_account: select
     ledger_transfer: nothing
-    payout: update (attempts, next_at)
+    payout: update (attempts, next_at, leased_until)
     phone_change: nothing
     tenant: insert, select
     topup: select
@@ -65,7 +65,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     webhook_endpoint: delete, update (trouble)
     webhook_event: delete
     webhook_secret: nothing
-    withdrawal: nothing
+    withdrawal: update (refund_at)
     withdrawal_step: nothing
     "#);
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::fx::quote;
 use crate::harness::app::TestApp;
+use crate::harness::engine::Path;
 use crate::harness::process::Process;
 use crate::harness::tenant::{TestTenant, phone};
 use crate::harness::withdrawals::{books_agree, row, send, send_body, until_is, usdc};
@@ -24,9 +25,13 @@ async fn acme(app: &TestApp, usdc: &str) -> TestTenant {
     acme
 }
 
-#[tokio::test]
-async fn tokens_go_from_wallet_to_wallet() {
-    let app = TestApp::new().await;
+crate::on_paths!([over_lanes = Lanes, by_bundler = Sponsored] [
+    tokens_go_from_wallet_to_wallet,
+    a_transfer_to_somebody_whom_the_token_refuses_fails_and_takes_nothing,
+]);
+
+async fn tokens_go_from_wallet_to_wallet(path: Path) {
+    let app = TestApp::by(path, |_| {}).await;
     let acme = acme(&app, "20").await;
     let (jane, john) = (acme.customer(JANE).await, acme.customer(JOHN).await);
 
@@ -165,9 +170,8 @@ async fn fault_21_64_transfers_at_once_spend_exactly_what_is_there() {
     assert_eq!((usdc(&app, jane).await, usdc(&app, john).await), (0, 70_000_000));
 }
 
-#[tokio::test]
-async fn a_transfer_to_somebody_whom_the_token_refuses_fails_and_takes_nothing() {
-    let app = TestApp::new().await;
+async fn a_transfer_to_somebody_whom_the_token_refuses_fails_and_takes_nothing(path: Path) {
+    let app = TestApp::by(path, |_| {}).await;
     let acme = acme(&app, "5").await;
     let (jane, john) = (acme.customer(JANE).await, acme.customer(JOHN).await);
     app.services.blacklist(app.services.contracts.usdc, john).await;
@@ -179,8 +183,8 @@ async fn a_transfer_to_somebody_whom_the_token_refuses_fails_and_takes_nothing()
 }
 
 /// FAULTS 1.
-async fn dies_at(step: &str) {
-    let mut app = TestApp::new().await;
+async fn dies_at(step: &str, path: Path) {
+    let mut app = TestApp::by(path, |_| {}).await;
     let acme = acme(&app, "10").await;
     let john = acme.customer(JOHN).await;
     app.stop().await;
@@ -202,14 +206,20 @@ async fn dies_at(step: &str) {
 }
 
 macro_rules! dies_at {
-    ($($step:ident),* $(,)?) => {
-        mod dies_when {
+    ($module:ident, $path:ident, [$($step:ident),* $(,)?]) => {
+        mod $module {
+            use crate::harness::engine::Path;
             $(#[tokio::test]
             async fn $step() {
-                super::dies_at(stringify!($step)).await;
+                super::dies_at(stringify!($step), Path::$path).await;
             })*
         }
     };
 }
 
-dies_at!(working, committed, claimed, user_op_stored, bundle_stored, broadcast, mined, ended, noted);
+dies_at!(
+    dies_when,
+    Lanes,
+    [working, committed, claimed, user_op_stored, bundle_stored, broadcast, mined, ended, noted]
+);
+dies_at!(dies_by_bundler_when, Sponsored, [claimed, user_op_stored, handed_over, mined, ended]);

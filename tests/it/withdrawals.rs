@@ -10,6 +10,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::harness::app::TestApp;
+use crate::harness::engine::Path;
 use crate::harness::tenant::{TestTenant, phone};
 use crate::harness::withdrawals::{book, books_agree, row, steps, until_is, usdc, withdraw, withdraw_body};
 
@@ -23,9 +24,13 @@ async fn acme(app: &TestApp, usdc: &str) -> TestTenant {
     acme
 }
 
-#[tokio::test]
-async fn tokens_go_to_the_treasury_and_local_money_to_the_number() {
-    let app = TestApp::new().await;
+crate::on_paths!([over_lanes = Lanes, by_bundler = Sponsored] [
+    tokens_go_to_the_treasury_and_local_money_to_the_number,
+    a_sweep_that_reverts_takes_nothing,
+]);
+
+async fn tokens_go_to_the_treasury_and_local_money_to_the_number(path: Path) {
+    let app = TestApp::by(path, |_| {}).await;
     let acme = acme(&app, "20").await;
     let jane = acme.customer(JANE).await;
     let treasury = usdc(&app, app.app.chain.treasury()).await;
@@ -53,6 +58,27 @@ async fn tokens_go_to_the_treasury_and_local_money_to_the_number() {
     assert_eq!((book(&app, "payouts").await, book(&app, "house").await), ((0, 0), (19_500_000, 0)));
     assert_eq!(book(&app, "customers").await, (500_000, 0));
     books_agree(&app).await;
+}
+
+async fn a_sweep_that_reverts_takes_nothing(path: Path) {
+    let app = TestApp::by(path, |_| {}).await;
+    let acme = acme(&app, "5").await;
+    let jane = acme.customer(JANE).await;
+    app.services.blacklist(app.services.contracts.usdc, jane).await;
+
+    let id = withdraw(&acme.live, JANE, "2").await;
+    let failed = until_is(&app, &id, "FAILED").await;
+
+    assert_eq!(failed["failure"], "Blacklistable: account is blacklisted");
+    assert_eq!(steps(&app, &id).await, ["PENDING", "SUBMITTED", "FAILED"]);
+    assert_eq!((usdc(&app, jane).await, book(&app, "customers").await), (5_000_000, (5_000_000, 0)));
+    assert_eq!((book(&app, "payouts").await, book(&app, "house").await), ((0, 0), (0, 0)));
+    let count: i64 = sqlx::query_scalar("select count(*) from payout").fetch_one(&mut app.sql().await).await.unwrap();
+    assert_eq!(count, 0);
+    books_agree(&app).await;
+    // What failed is not promised any more.
+    let again = acme.live.post("/v1/users/withdraw", withdraw_body(JANE, "5", None)).await;
+    assert_eq!(again.status, 202, "{again}");
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::{Host, Url};
+use url::Url;
+
+use crate::foundation::is_loopback;
 
 /// Bytes of an answer at most: a receipt with the logs of a batch of 400 transfers has some 300 KB.
 const LONGEST: usize = 1 << 20;
@@ -111,13 +113,7 @@ struct Refusal {
 
 /// `HTTP_PROXY` is not for a party on this machine.
 fn is_local(url: &SecretString) -> bool {
-    let Ok(url) = Url::parse(url.expose_secret()) else { return false };
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
+    Url::parse(url.expose_secret()).is_ok_and(|url| is_loopback(&url))
 }
 
 impl Endpoint {

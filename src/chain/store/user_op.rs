@@ -287,7 +287,7 @@ pub async fn mark_mined(db: &Db, user_op: Uuid, tx_hash: B256, block: (u64, B256
              where id = $1 and state <> 'ended'
              returning id
          )
-         update chain_op set mined_block = $3 from mined where user_op_id = mined.id",
+         update chain_op set mined_block = case when $5 then $3 end from mined where user_op_id = mined.id",
         user_op,
         tx_hash.as_slice(),
         big(block.0),

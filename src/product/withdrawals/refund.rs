@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use chrono::TimeDelta;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use super::store::{self, Row, Step};
 use super::{Refund, events, payout};
 use crate::chain::{self, Follower, NewOperation, News, OperationState, Payer};
 use crate::db::{self, TenantTx};
-use crate::foundation::{Amount, FailPoint, Mode, Rehearsal, TenantId, Token};
+use crate::foundation::{FailPoint, Mode, Rehearsal, TenantId};
 use crate::http::{Error, Result};
 use crate::ledger::{self, AccountKind, End, Outcome, Posting};
 use crate::product::App;
@@ -29,18 +30,31 @@ const KIND: &str = "withdrawal_refund";
 /// How often the worker looks for refunds that are due.
 const POLL: Duration = Duration::from_millis(500);
 
-/// How much later tokens go back whose payout's provider does not say that it is refused.
+/// Refunds in hand at once.
+const IN_HAND: usize = 8;
+
+/// How long nobody else looks at a refund.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// How much later tokens go back whose payout's provider says that it still may pay.
 const POSTPONED: TimeDelta = TimeDelta::seconds(60);
 
 /// Sends tokens back when that is due, until told to stop.
 pub async fn run(app: App, shutdown: CancellationToken) {
+    let mut in_hand = JoinSet::new();
     loop {
-        match store::due_refunds(&app.db, 100).await {
+        while in_hand.try_join_next().is_some() {}
+        let free = i64::try_from(IN_HAND.saturating_sub(in_hand.len())).unwrap_or(0);
+        match store::claim_refunds(&app.db, free, LEASE).await {
             Ok(due) => {
                 for (tenant, id) in due {
-                    if let Err(error) = decide(&app, tenant, id).await {
-                        tracing::error!(withdrawal = %id, %tenant, %error, "the tokens of a refused payout do not go back");
-                    }
+                    let app = app.clone();
+                    in_hand.spawn(async move {
+                        // Tried again when the lease is over.
+                        if let Err(error) = decide(&app, tenant, id).await {
+                            tracing::error!(withdrawal = %id, %tenant, %error, "the tokens of a refused payout do not go back yet");
+                        }
+                    });
                 }
             }
             Err(error) => tracing::warn!(%error, "refunds that are due cannot be found"),
@@ -50,24 +64,24 @@ pub async fn run(app: App, shutdown: CancellationToken) {
             () = tokio::time::sleep(POLL) => {}
         }
     }
+    while in_hand.join_next().await.is_some() {}
 }
 
 /// What the payout's provider says now decides: it may have thought better of the refusal.
 async fn decide(app: &App, tenant: TenantId, id: Uuid) -> Result<()> {
-    let said = payout::last_word(app, tenant, id).await;
+    let said = payout::last_word(app, tenant, id).await?;
     let mut tx = app.db.tenant(tenant).begin().await?;
     let Some(row) = store::find(&mut tx, id).await? else { return Ok(()) };
     match said {
-        Ok(None | Some(Progress::Refused { .. } | Progress::Unknown)) => send(app, tx, &row).await,
-        Ok(Some(Progress::Paid { reference })) => {
+        None | Some(Progress::Refused { .. } | Progress::Unknown) => send(app, tx, &row).await,
+        Some(Progress::Paid { reference }) => {
             tracing::error!(withdrawal = %id, %tenant, "a payout that was refused has been paid; the tokens do not go back");
             payout::pay(&mut tx, app, &row, &reference, "paid after it was refused".to_owned()).await?;
             Ok(tx.commit().await?)
         }
-        Ok(Some(Progress::Pending)) | Err(_) => {
+        Some(Progress::Pending) => {
             store::postpone_refund(&mut tx, id, app.clock.now() + POSTPONED).await?;
-            tx.commit().await?;
-            said.map(drop)
+            Ok(tx.commit().await?)
         }
     }
 }
@@ -88,7 +102,7 @@ async fn send(app: &App, mut tx: TenantTx, row: &Row) -> Result<()> {
         token: token.contract,
         recipient: Address::try_from(row.wallet.as_slice()).map_err(Error::internal)?,
         amount: row.amount,
-        rehearsed_failure: rehearsed_failure(mode, token, row.amount),
+        rehearsed_failure: chain::rehearsed_failure_of(mode, token, row.amount, Rehearsal::RefundReverts),
     };
     let operation = NewOperation { reference: operation.id.to_string(), ..operation };
     if mode == Mode::Live {
@@ -115,11 +129,6 @@ async fn send(app: &App, mut tx: TenantTx, row: &Row) -> Result<()> {
     tx.commit().await?;
     FailPoint::RefundStored.reached();
     Ok(())
-}
-
-fn rehearsed_failure(mode: Mode, token: &Token, amount: Amount) -> Option<&'static str> {
-    let reverts = mode == Mode::Test && Rehearsal::of(token, amount) == Some(Rehearsal::RefundReverts);
-    reverts.then_some("reverted, as the fraction of the amount asked for")
 }
 
 /// Brings refunds to where their operations stand.

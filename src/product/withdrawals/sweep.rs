@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::payout::MANUAL;
 use super::store::{self, NewPayout, Row, Step};
 use super::{KIND, Status, events};
 use crate::chain::{self, Follower, News, OperationState};
@@ -93,8 +92,8 @@ fn payouts(app: &App, moved: &[Row]) -> Vec<NewPayout> {
     let received = moved.iter().filter(|row| row.status == Status::CryptoReceived.as_str());
     received
         .map(|row| {
-            let provider = app.payouts.provider_name(Mode::from_word(&row.mode).unwrap_or_default());
-            NewPayout { tenant: row.tenant_id, withdrawal: row.id, provider, is_manual: provider == MANUAL }
+            let mode = Mode::from_word(&row.mode).unwrap_or_default();
+            app.payouts.new_payout(row.tenant_id, row.id, mode)
         })
         .collect()
 }

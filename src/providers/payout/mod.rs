@@ -16,6 +16,8 @@ pub mod pawapay;
 mod settings;
 mod simulator;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -27,7 +29,7 @@ use crate::providers::fx::Currency;
 pub use networks::{InvalidNetwork, Network, Networks, Unfit};
 pub use pawapay::{PawaPay, PawaPaySettings};
 pub(crate) use settings::Account;
-pub use settings::{PayoutSettings, Payouts};
+pub use settings::{Payer, PayoutSettings};
 pub use simulator::Simulator;
 
 /// A payout that a provider is asked for.
@@ -89,6 +91,9 @@ pub enum PayoutError {
 pub trait PayoutProvider: Send + Sync {
     /// The word in the database: `simulator`, `pawapay`.
     fn name(&self) -> &'static str;
+
+    /// How long a send may take at most.
+    fn longest_send(&self) -> Duration;
 
     /// Asks for a payout. An error does not mean that it was not heard.
     async fn send(&self, payout: &PayoutRequest) -> Result<Progress, PayoutError>;

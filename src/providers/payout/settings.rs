@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use url::Url;
 
 use super::{Networks, PawaPay, PawaPaySettings};
+use crate::foundation::is_loopback;
 
 /// How payouts of live keys are made, and what becomes of those that are refused.
 #[derive(Clone, Debug)]
 pub struct PayoutSettings {
     /// Who pays.
-    pub payouts: Payouts,
+    pub payer: Payer,
     /// The networks that customers can name.
     pub networks: Networks,
     /// How long after a refused payout the tokens go back by themselves, unless an operator has tried again.
@@ -22,7 +23,7 @@ pub struct PayoutSettings {
 
 /// Who makes the payouts of live keys.
 #[derive(Clone, Debug)]
-pub enum Payouts {
+pub enum Payer {
     /// People, who confirm what they have paid.
     Manual,
     /// Nobody: it is only said that they are made.
@@ -64,9 +65,9 @@ pub(crate) struct Account {
     pub(crate) time_limit: Duration,
 }
 
-impl Payouts {
+impl Payer {
     /// Puts together what was configured, or says in one line what is wrong with it.
-    pub(crate) fn new(name: ProviderName, account: Account, networks: &Networks) -> Result<Self> {
+    pub(crate) fn new(name: ProviderName, account: Account, networks: &Networks, chain: &[Url]) -> Result<Self> {
         let url = account.url.as_deref().map(api_url).transpose()?;
         // Goes into a header.
         let is_token = |token: &SecretString| token.expose_secret().bytes().all(|b| b.is_ascii_graphic());
@@ -74,7 +75,14 @@ impl Payouts {
         ensure!(!account.time_limit.is_zero(), "PAYOUT_TIMEOUT_MS is 0");
         match name {
             ProviderName::Manual => Ok(Self::Manual),
-            ProviderName::Simulator => Ok(Self::Simulator),
+            ProviderName::Simulator => {
+                // Whoever moves tokens of a real chain pays real money for them.
+                ensure!(
+                    chain.iter().all(is_loopback),
+                    "PAYOUT_PROVIDER is simulator, and RPC_URLS is not this machine's"
+                );
+                Ok(Self::Simulator)
+            }
             ProviderName::PawaPay => {
                 let url = url.context("PAYOUT_PROVIDER is pawapay, and PAYOUT_URL is not set")?;
                 let token = account.token.context("PAYOUT_PROVIDER is pawapay, and PAYOUT_TOKEN is not set")?;
@@ -92,13 +100,7 @@ impl Payouts {
 /// The token that pays travels with every request: in clear text only inside this machine.
 fn api_url(text: &str) -> Result<Url> {
     let url = Url::parse(text.trim()).ok();
-    let is_local = |url: &Url| match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
     let is_plain = |url: &Url| url.username().is_empty() && url.query().is_none() && url.fragment().is_none();
-    url.filter(|url| is_plain(url) && (url.scheme() == "https" || url.scheme() == "http" && is_local(url)))
+    url.filter(|url| is_plain(url) && (url.scheme() == "https" || url.scheme() == "http" && is_loopback(url)))
         .context("PAYOUT_URL is not an https:// URL (http:// is for this machine only)")
 }

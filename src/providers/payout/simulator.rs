@@ -107,6 +107,10 @@ impl PayoutProvider for Simulator {
         "simulator"
     }
 
+    fn longest_send(&self) -> Duration {
+        Duration::ZERO
+    }
+
     async fn send(&self, payout: &PayoutRequest) -> Result<Progress, PayoutError> {
         if payout.rehearsal != Some(Rehearsal::PayoutSlow) {
             self.call_back_later(payout);

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::Actor;
 use super::db_proxy::DbProxy;
+use super::engine::Path;
 use super::paymaster::TestPaymaster;
 use super::rpc_proxy::RpcProxy;
 use super::services::{Services, services};
@@ -102,6 +103,15 @@ impl TestApp {
         .await;
         (app.bundler, app.sponsor) = (Some(bundler), Some(sponsor));
         app
+    }
+
+    /// One whose payments go this way to the chain.
+    pub async fn by(path: Path, change: impl FnOnce(&mut Variables)) -> Self {
+        match path {
+            Path::Lanes => Self::with(change).await,
+            Path::Sponsored => Self::by_bundler(change).await,
+            Path::Deposit => unreachable!("customers' payments have no deposit of their own"),
+        }
     }
 
     /// Ends the server in order and starts another one on the same database.

@@ -76,6 +76,8 @@ struct Books {
     status_line: Line,
     call_back_url: Option<String>,
     payouts: BTreeMap<Uuid, Booked>,
+    /// Payouts that it has had and knows nothing of any more.
+    forgotten: Vec<Booked>,
     sends: usize,
     asks: usize,
 }
@@ -92,6 +94,7 @@ impl FakePawaPay {
             status_line: Line::Good,
             call_back_url: None,
             payouts: BTreeMap::new(),
+            forgotten: Vec::new(),
             sends: 0,
             asks: 0,
         };
@@ -139,6 +142,13 @@ impl FakePawaPay {
         self.books.lock().unwrap().payouts.get_mut(&id).unwrap().status = status;
     }
 
+    /// Loses what it knows of a payout, as after a restored backup; what it has paid it has paid.
+    pub fn forgets(&self, id: Uuid) {
+        let mut books = self.books.lock().unwrap();
+        let payout = books.payouts.remove(&id).unwrap();
+        books.forgotten.push(payout);
+    }
+
     /// All payouts that it has accepted: one an id.
     pub fn payouts(&self) -> Vec<Booked> {
         self.books.lock().unwrap().payouts.values().cloned().collect()
@@ -162,7 +172,8 @@ impl FakePawaPay {
     #[track_caller]
     pub fn pays_nobody_twice(&self) {
         let mut alive: BTreeMap<String, Vec<Booked>> = BTreeMap::new();
-        for payout in self.payouts().into_iter().filter(|payout| payout.status != "FAILED") {
+        let forgotten = self.books.lock().unwrap().forgotten.clone();
+        for payout in self.payouts().into_iter().chain(forgotten).filter(|payout| payout.status != "FAILED") {
             alive.entry(payout.withdrawal()).or_default().push(payout);
         }
         for (withdrawal, payouts) in alive {

@@ -3,16 +3,17 @@
 use super::payouts::TOKEN;
 use super::{JANE, acme};
 use crate::harness::app::TestApp;
+use crate::harness::engine::Path;
 use crate::harness::payout_network::{FakePawaPay, Fate};
 use crate::harness::process::Process;
 use crate::harness::withdrawals::{book, books_agree, until_is, until_refund_is, usdc, withdraw_body};
 
 /// A server without workers, whose variables another process can use, and what pays there.
-async fn world(fate: Fate) -> (TestApp, FakePawaPay) {
+async fn world(fate: Fate, path: Path) -> (TestApp, FakePawaPay) {
     let fake = FakePawaPay::start(TOKEN).await;
     fake.fate(fate);
     let url = fake.url.clone();
-    let app = TestApp::with(|variables| {
+    let app = TestApp::by(path, |variables| {
         variables.insert("PAYOUT_PROVIDER", "pawapay".to_owned());
         variables.insert("PAYOUT_URL", url);
         variables.insert("PAYOUT_TOKEN", TOKEN.to_owned());
@@ -23,8 +24,8 @@ async fn world(fate: Fate) -> (TestApp, FakePawaPay) {
     (app, fake)
 }
 
-async fn dies_at(step: &str, fate: Fate) {
-    let (mut app, fake) = world(fate.clone()).await;
+async fn dies_at(step: &str, fate: Fate, path: Path) {
+    let (mut app, fake) = world(fate.clone(), path).await;
     let acme = acme(&app, "10").await;
     let jane = acme.customer(JANE).await;
     app.stop().await;
@@ -40,7 +41,7 @@ async fn dies_at(step: &str, fate: Fate) {
 
     let mut second = Process::serve(&app.variables, None).await;
     // Looks that the dead process had begun end now and not in a minute.
-    let look = "update payout set next_at = now() where state in ('ready', 'asked')";
+    let look = "update payout set next_at = now(), leased_until = null where state in ('ready', 'asked')";
     sqlx::query(look).execute(&mut app.sql().await).await.unwrap();
     // Whoever was not answered sends the same again.
     let again = acme.at(&second.base_url).live.post("/v1/users/withdraw", body).await.expect(202);
@@ -64,21 +65,23 @@ async fn dies_at(step: &str, fate: Fate) {
 }
 
 macro_rules! dies_at {
-    ($($module:ident $fate:expr => $($step:ident),* $(,)?;)*) => {
+    ($($module:ident $fate:expr, $path:ident => $($step:ident),* $(,)?;)*) => {
         $(mod $module {
+            use crate::harness::engine::Path;
             use crate::harness::payout_network::Fate;
             $(#[tokio::test]
             async fn $step() {
-                super::dies_at(stringify!($step), $fate).await;
+                super::dies_at(stringify!($step), $fate, Path::$path).await;
             })*
         })*
     };
 }
 
 dies_at!(
-    paid_when_it_dies Fate::Pays =>
+    paid_when_it_dies Fate::Pays, Lanes =>
         working, committed, claimed, user_op_stored, bundle_signed, bundle_stored, broadcast, sent, mined, ended, noted,
         payout_asked, payout_sent, payout_noted;
-    returned_when_it_dies Fate::Fails("RECIPIENT_NOT_FOUND") =>
+    returned_when_it_dies Fate::Fails("RECIPIENT_NOT_FOUND"), Lanes =>
         payout_asked, payout_sent, payout_noted, refund_stored;
+    paid_when_it_dies_by_bundler Fate::Pays, Sponsored => claimed, user_op_stored, handed_over, mined, payout_sent;
 );

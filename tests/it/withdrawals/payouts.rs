@@ -286,3 +286,54 @@ async fn a_provider_that_changes_its_mind_before_the_tokens_go_back_has_paid() {
     assert_eq!((book(&app, "payouts").await, book(&app, "house").await), ((0, 0), (10_000_000, 0)));
     books_agree(&app).await;
 }
+
+/// FAULTS 1, 4: an id that its provider had is never sent again, whatever the provider has forgotten.
+#[tokio::test]
+async fn a_provider_that_forgets_is_not_asked_for_the_money_again() {
+    let fake = FakePawaPay::start(TOKEN).await;
+    fake.fate(Fate::Waits);
+    let app = app_paid_by(&fake, "0").await;
+    let acme = acme(&app, "10").await;
+    let id = withdraw(&acme.live, JANE, "10").await;
+    let payout = until("the provider has it", || async { fake.payouts().first().cloned() }).await;
+    let asks = fake.asks();
+    until("it is known to have it", || async {
+        let heard: Option<String> =
+            sqlx::query_scalar("select heard_at::text from payout").fetch_one(&mut app.sql().await).await.unwrap();
+        heard
+    })
+    .await;
+
+    fake.forgets(payout.id);
+    for _ in 0..3 {
+        app.nobody().post("/v1/callbacks/payouts", json!({"payoutId": payout.id})).await.expect(204);
+        let before = fake.asks();
+        until("the provider is asked", || async { (fake.asks() > before).then_some(()) }).await;
+    }
+    assert!(fake.asks() > asks && fake.sends() == 1, "sent {} times", fake.sends());
+    assert_eq!(row(&app, &id).await["status"], "CRYPTO_RECEIVED");
+    // It may have paid: the tokens stay until a person knows.
+    assert_eq!(decide(&app, &id, "refund").await.error(), "payout_not_refused");
+    fake.pays_nobody_twice();
+    confirm(&acme.dashboard, &id, "NET-7").await.expect(200);
+    books_agree(&app).await;
+}
+
+#[tokio::test]
+async fn a_payout_that_no_provider_will_hear_of_goes_back() {
+    let fake = FakePawaPay::start(TOKEN).await;
+    fake.send_line(Line::Refuses(400, r#"{"failureReason":{"failureCode":"INVALID_PARAMETER"}}"#.to_owned()));
+    let app = app_paid_by(&fake, "0").await;
+    let acme = acme(&app, "10").await;
+    let jane = acme.customer(JANE).await;
+    let id = withdraw(&acme.live, JANE, "10").await;
+    until("it was sent", || async { (fake.sends() > 0).then_some(()) }).await;
+    until("an operator has it back", || async {
+        let decided = decide(&app, &id, "refund").await;
+        (decided.status == 200).then_some(())
+    })
+    .await;
+    until_refund_is(&app, &id, "returned").await;
+    assert_eq!((usdc(&app, jane).await, fake.paid().len()), (10_000_000, 0));
+    books_agree(&app).await;
+}

@@ -7,7 +7,7 @@ use super::{JANE, acme};
 use crate::harness::app::TestApp;
 use crate::harness::rpc_proxy::Fault;
 use crate::harness::tenant::phone;
-use crate::harness::withdrawals::{book, books_agree, send, steps, until_is, usdc, withdraw, withdraw_body};
+use crate::harness::withdrawals::{book, books_agree, send, until_is, usdc, withdraw_body};
 
 #[tokio::test]
 async fn a_request_that_makes_no_sense_is_a_400_that_names_the_field() {
@@ -65,28 +65,6 @@ async fn without_a_chain_or_a_rate_nothing_is_promised() {
     assert_snapshot!(answer, @r#"502 {"error":"fx_unavailable","message":"the exchange rate cannot be had at the moment; try again"}"#);
     assert_eq!(book(&unrated, "payouts").await, (0, 0));
     unrated.stop().await;
-}
-
-#[tokio::test]
-async fn a_sweep_that_reverts_takes_nothing() {
-    let app = TestApp::new().await;
-    let acme = acme(&app, "5").await;
-    let jane = acme.customer(JANE).await;
-    app.services.blacklist(app.services.contracts.usdc, jane).await;
-
-    let id = withdraw(&acme.live, JANE, "2").await;
-    let failed = until_is(&app, &id, "FAILED").await;
-
-    assert_eq!(failed["failure"], "Blacklistable: account is blacklisted");
-    assert_eq!(steps(&app, &id).await, ["PENDING", "SUBMITTED", "FAILED"]);
-    assert_eq!((usdc(&app, jane).await, book(&app, "customers").await), (5_000_000, (5_000_000, 0)));
-    assert_eq!((book(&app, "payouts").await, book(&app, "house").await), ((0, 0), (0, 0)));
-    let count: i64 = sqlx::query_scalar("select count(*) from payout").fetch_one(&mut app.sql().await).await.unwrap();
-    assert_eq!(count, 0);
-    books_agree(&app).await;
-    // What failed is not promised any more.
-    let again = acme.live.post("/v1/users/withdraw", withdraw_body(JANE, "5", None)).await;
-    assert_eq!(again.status, 202, "{again}");
 }
 
 /// FAULTS 17, 21: withdrawals and transfers of one wallet, which its first payment deploys.

@@ -93,8 +93,8 @@ pub async fn pay(tx: &mut TenantTx, app: &App, row: &Row, reference: &str, note:
         return Err(not_waiting(row));
     }
     match store::open_payout(tx, row.id).await? {
-        Some((payout, _)) => store::confirm_open(tx, payout, Note::Paid(reference), now).await?,
-        None => store::insert_paid(tx, row.id, reference, now).await?,
+        Some(open) => store::confirm_open(tx, open.id, Note::Paid(reference), now).await?,
+        None => store::insert_paid(tx, row.id, &row.mode, reference, now).await?,
     }
     match ending::complete(tx, app, row.id, reference, Some(note), now).await? {
         true => Ok(()),

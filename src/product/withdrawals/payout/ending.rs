@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::super::store::{self, Note, Row, Step};
+use super::super::store::{self, Due, Note, Row, Step};
 use super::super::{Status, events};
 use crate::db::{self, TenantTx};
 use crate::foundation::{Mode, TenantId};
@@ -80,23 +80,42 @@ async fn tell(tx: &mut TenantTx, app: &App, row: &Row, status: Status, step: Ste
     Ok(())
 }
 
-/// Notes what a provider said of a payout that it was asked for. Nothing when it has ended meanwhile.
-pub async fn note(app: &App, tenant: TenantId, payout: Uuid, withdrawal: Uuid, said: Note<'_>) -> Result<()> {
+/// Notes what a provider said of a payout that it was asked for.
+pub async fn note(app: &App, due: &Due, withdrawal: Uuid, said: Note<'_>) -> Result<()> {
     let now = app.clock.now();
-    let mut tx = app.db.tenant(tenant).begin().await?;
+    let mut tx = app.db.tenant(due.tenant).begin().await?;
     let Some(row) = store::find(&mut tx, withdrawal).await? else { return Ok(()) };
-    let ended = match &said {
+    let ended = match said {
         Note::Paid(reference) => {
-            let reference = (*reference).to_owned();
             post_paid(&mut tx, &row).await?
-                && store::end_payout(&mut tx, payout, said, now).await?
-                && complete(&mut tx, app, withdrawal, &reference, None, now).await?
+                && store::end_payout(&mut tx, due, said, now).await?
+                && complete(&mut tx, app, withdrawal, reference, None, now).await?
         }
         Note::Refused(why) => {
-            let (why, refund_at) = ((*why).to_owned(), now + app.payouts.refund_after);
-            store::end_payout(&mut tx, payout, said, now).await?
-                && refuse(&mut tx, app, withdrawal, &why, now, refund_at).await?
+            store::end_payout(&mut tx, due, said, now).await?
+                && refuse(&mut tx, app, withdrawal, why, now, now + app.payouts.refund_after).await?
         }
     };
-    if ended { Ok(tx.commit().await?) } else { Ok(()) }
+    if ended {
+        return Ok(tx.commit().await?);
+    }
+    drop(tx);
+    match said {
+        Note::Paid(reference) => paid_too_late(app, due, &row, reference).await,
+        Note::Refused(_) => Ok(()),
+    }
+}
+
+/// A payout that has ended otherwise was paid all the same: nobody may overlook that.
+async fn paid_too_late(app: &App, due: &Due, row: &Row, reference: &str) -> Result<()> {
+    let mut tx = app.db.tenant(due.tenant).begin().await?;
+    if store::state_of_payout(&mut tx, due.id).await? == "paid" {
+        return Ok(());
+    }
+    tracing::error!(payout = %due.id, withdrawal = %row.id, tenant = %due.tenant, "a payout that has ended was paid all the same");
+    metrics::counter!("diolkos_payouts_paid_too_late_total").increment(1);
+    let note = "a payout that had ended was paid all the same".to_owned();
+    let step = Step::of(row, "PAID_TOO_LATE", app.clock.now()).known_as(reference.to_owned()).saying(note);
+    store::add_steps(&mut tx, &[step]).await?;
+    Ok(tx.commit().await?)
 }

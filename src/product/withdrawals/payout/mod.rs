@@ -21,6 +21,9 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
+use super::store::NewPayout;
 use crate::foundation::Mode;
 use crate::providers::payout::{Networks, PayoutProvider};
 
@@ -28,11 +31,11 @@ pub(super) use callback::{__path_call_back, call_back};
 pub(super) use confirm::pay;
 pub(super) use confirm::{__path_confirm, confirm};
 pub(super) use decide::{__path_decide, decide};
-pub(super) use request::last_word;
+pub(super) use request::{last_word, word_of_open};
 pub use worker::run;
 
 /// The word in the database for payouts that people make.
-pub(super) const MANUAL: &str = "manual";
+const MANUAL: &str = "manual";
 
 /// Who pays out, through which networks. Cheap to clone.
 #[derive(Clone)]
@@ -68,8 +71,9 @@ impl Payouts {
         }
     }
 
-    /// The provider's word in the database.
-    pub(super) fn provider_name(&self, mode: Mode) -> &'static str {
-        self.provider(mode).map_or(MANUAL, |provider| provider.name())
+    /// A payout of a withdrawal, for the provider of its mode or for people.
+    pub(super) fn new_payout(&self, tenant: Uuid, withdrawal: Uuid, mode: Mode) -> NewPayout {
+        let provider = self.provider(mode).map_or(MANUAL, |provider| provider.name());
+        NewPayout { tenant, withdrawal, mode, provider, is_manual: provider == MANUAL }
     }
 }

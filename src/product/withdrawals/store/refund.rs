@@ -1,5 +1,7 @@
 //! Tokens that go back to wallets.
 
+use std::time::Duration;
+
 use alloy::primitives::B256;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -8,12 +10,20 @@ use crate::db::{self, Db, TenantTx};
 use crate::foundation::TenantId;
 use crate::product::withdrawals::Refund;
 
-/// Withdrawals whose tokens are to go back now.
-pub async fn due(db: &Db, limit: i64) -> db::Result<Vec<(TenantId, Uuid)>> {
+/// Takes up to `limit` withdrawals whose tokens are to go back now; nobody else gets them for a while, and afterwards
+/// only if they have not gone.
+pub async fn claim(db: &Db, limit: i64, lease: Duration) -> db::Result<Vec<(TenantId, Uuid)>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
-        "select tenant_id, id from withdrawal where refund = 'due' and refund_at <= now() order by refund_at limit $1",
-        limit
+        "with due as (
+            select tenant_id, id from withdrawal where refund = 'due' and refund_at <= now()
+            order by refund_at limit $1 for update skip locked
+        )
+        update withdrawal w set refund_at = now() + make_interval(secs => $2)
+        from due where w.tenant_id = due.tenant_id and w.id = due.id
+        returning w.tenant_id, w.id",
+        limit,
+        lease.as_secs_f64(),
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -52,7 +62,7 @@ pub async fn postpone(tx: &mut TenantTx, id: Uuid, until: DateTime<Utc>) -> db::
 pub async fn send(tx: &mut TenantTx, id: Uuid, operation: Uuid) -> db::Result<bool> {
     let done = sqlx::query!(
         "update withdrawal set refund = 'sent', refund_op_id = $3
-        where tenant_id = $1 and id = $2 and refund = 'due' and refund_at <= now()",
+        where tenant_id = $1 and id = $2 and refund = 'due'",
         tx.tenant().0,
         id,
         operation,

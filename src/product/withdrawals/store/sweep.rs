@@ -9,7 +9,7 @@ use crate::db::{self, TenantTx};
 use crate::foundation::Amount;
 use crate::product::withdrawals::Status;
 
-/// Moves withdrawals on; returns those that moved or stood there.
+/// Moves withdrawals on; returns those that moved.
 pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use crate::db::{self, Error, TenantTx};
-use crate::foundation::{Amount, ClientKey, Mode};
+use crate::db::{self, Db, Error, TenantTx};
+use crate::foundation::{Amount, ClientKey, Mode, TenantId};
 use crate::http::{self, OnConstraint};
 use crate::product::withdrawals::Status;
 use crate::product::withdrawals::withdrawal::{Known, NewWithdrawal, key_reused};
@@ -85,6 +85,15 @@ pub async fn find(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Row>> {
     )
     .fetch_optional(&mut **tx)
     .await
+}
+
+/// Whose withdrawal this is.
+pub async fn owner(db: &Db, id: Uuid) -> db::Result<Option<TenantId>> {
+    let mut tx = db.engine().await?;
+    let owner = sqlx::query_scalar!("select tenant_id from withdrawal where id = $1", id);
+    let owner = owner.fetch_optional(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(owner.map(TenantId))
 }
 
 /// The withdrawal of a caller's name, and the digest of what was asked for.
@@ -191,6 +200,8 @@ pub async fn contradictions(tx: &mut TenantTx) -> db::Result<Vec<Contradiction>>
             or r.state <> case w.status
                 when 'FAILED' then 'voided' when 'PENDING' then 'pending' when 'SUBMITTED' then 'pending'
                 else 'posted' end
+            or (w.status = 'COMPLETED') <> exists (
+                select from payout o where o.tenant_id = w.tenant_id and o.withdrawal_id = w.id and o.state = 'paid')
             or (w.status = 'COMPLETED') <> coalesce(p.state = 'posted' and p.amount = w.amount, false)
             or coalesce(w.refund = 'returned', false) <> coalesce(b.state = 'posted' and b.amount = w.amount, false)
             or coalesce(w.refund = 'sent', false) <> coalesce(b.state = 'pending', false)

@@ -95,6 +95,11 @@ pub struct Api {
 }
 
 impl Api {
+    /// How long one question may take, with all its tries.
+    pub fn longest(&self) -> Duration {
+        self.settings.time_limit * TRIES
+    }
+
     /// Asks nothing yet.
     pub fn new(settings: PawaPaySettings) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
@@ -129,7 +134,7 @@ impl Api {
 
     /// Through the breaker, which counts what is PawaPay's fault and not what is ours, and not without end.
     async fn guarded<T>(&self, tries: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-        let limit = self.settings.time_limit * TRIES;
+        let limit = self.longest();
         let tries = async { tokio::time::timeout(limit, tries).await.unwrap_or(Err(CallError::NoAnswer)) };
         let is_theirs = |error: &CallError| !error.is_ours();
         self.breaker.call_with(is_theirs, tries).await.map_err(|error| match error {

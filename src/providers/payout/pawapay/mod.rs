@@ -99,7 +99,10 @@ impl PawaPay {
                 Ok(Progress::Pending)
             }
             State::Completed => {
-                let reference = data.provider_transaction_id.filter(|text| !text.is_empty());
+                // Kept for people to find it by: what could not be is left.
+                let is_kept =
+                    |text: &String| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+                let reference = data.provider_transaction_id.filter(is_kept);
                 Ok(Progress::Paid { reference: reference.unwrap_or_else(|| payout.id.to_string()) })
             }
             State::Failed => {
@@ -161,6 +164,11 @@ fn told(payout: &PayoutRequest, result: Result<Progress, PayoutError>) -> Result
 impl PayoutProvider for PawaPay {
     fn name(&self) -> &'static str {
         "pawapay"
+    }
+
+    fn longest_send(&self) -> Duration {
+        // What it asks to send, and what it asks to understand a rejection.
+        self.api.longest() * 2
     }
 
     async fn send(&self, payout: &PayoutRequest) -> Result<Progress, PayoutError> {
