@@ -197,6 +197,13 @@ async fn a_payout_provider_that_lacks_something_is_refused_in_one_line() {
         let refused = read(provider, url, token, networks).unwrap_err();
         assert!(refused.contains(word) && !refused.contains('\n') && !refused.contains("s3"), "{refused}");
     }
+
+    // Whoever takes real tokens pays real money.
+    let mut variables = app.variables.clone();
+    variables.insert("PAYOUT_PROVIDER", "simulator".to_owned());
+    variables.insert("RPC_URLS", format!("{},https://polygon.example", variables["RPC_URLS"]));
+    let refused = Config::read(&Environment::new(&|name| variables.get(name).cloned())).map(drop).unwrap_err();
+    assert!(refused.to_string().contains("PAYOUT_PROVIDER is simulator"), "{refused}");
 }
 
 #[tokio::test]
