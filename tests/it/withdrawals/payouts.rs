@@ -261,6 +261,11 @@ async fn money_that_a_provider_may_have_paid_is_waited_for() {
     for action in ["refund", "retry"] {
         assert_eq!(decide(&app, &id, action).await.error(), "payout_not_refused", "{action}");
     }
+    fake.status_line(Line::Hangs);
+    let silent = decide(&app, &id, "refund").await;
+    assert_snapshot!(silent, @r#"502 {"error":"payout_provider_unavailable","message":"the payout's provider gives no answer; try again"}"#);
+    fake.status_line(Line::Good);
+    assert_eq!(decide(&app, &id, "pay").await.error(), "invalid_action");
     // It was refused, and then thought better of.
     fake.ends(payout.id, Some("PROCESSING_ERROR")).await;
     fake.sets(payout.id, "COMPLETED");

@@ -47,6 +47,19 @@ async fn a_request_that_makes_no_sense_is_a_400_that_names_the_field() {
 }
 
 #[tokio::test]
+async fn a_withdrawal_that_cannot_be_stored_is_a_500_that_tells_nothing_and_promises_nothing() {
+    let app = TestApp::new().await;
+    let acme = acme(&app, "5").await;
+    let broken = "update tenant set wrapped_key = '\\x00'";
+    sqlx::query(broken).execute(&mut app.sql().await).await.unwrap();
+    let answer = acme.live.post("/v1/users/withdraw", withdraw_body(JANE, "1", None)).await;
+    assert_snapshot!(answer, @r#"500 {"error":"internal_error","message":"an unexpected error occurred; x-request-id identifies it"}"#);
+    assert_eq!(book(&app, "payouts").await, (0, 0));
+    let sent = send(&acme.live, JANE, &phone(9), "5").await;
+    assert_eq!(sent.error(), "recipient_not_provisioned");
+}
+
+#[tokio::test]
 async fn without_a_chain_or_a_rate_nothing_is_promised() {
     let app = TestApp::new().await;
     let acme = acme(&app, "5").await;

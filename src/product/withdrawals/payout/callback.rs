@@ -8,7 +8,7 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::worker;
-use crate::http::openapi::{CaasErrors, CaasPostErrors};
+use crate::http::openapi::CaasError;
 use crate::http::{Posted, Result};
 use crate::product::App;
 
@@ -27,7 +27,10 @@ pub struct PayoutCallBack {
     request_body = PayoutCallBack,
     responses(
         (status = 204, description = "Heard"),
-        CaasErrors, CaasPostErrors))]
+        (status = 400, description = "The request makes no sense; the message names the field", body = CaasError),
+        (status = 413, description = "The body is larger than 1 MiB", body = CaasError),
+        (status = 415, description = "The body is not `application/json`", body = CaasError),
+        (status = 429, description = "Too many requests; `Retry-After` tells when to come back", body = CaasError)))]
 pub async fn call_back(State(app): State<App>, posted: Posted<PayoutCallBack>) -> Result<StatusCode> {
     worker::heard(&app, posted.body.payout_id).await;
     Ok(StatusCode::NO_CONTENT)
