@@ -35,6 +35,7 @@ mod operators;
 mod payouts;
 mod readiness;
 mod reorgs;
+mod reports;
 mod reviews;
 mod rights;
 mod sandbox;

@@ -93,7 +93,7 @@ async fn globex(app: &TestApp) -> TestTenant {
 }
 
 /// Fields that name no record of anybody's.
-const NAMES_NOTHING: &str = "amount description event events fiat_amount from limit local_currency local_fiat_amount mode name note payout_network payout_reference stablecoin_amount status target_token to token url";
+const NAMES_NOTHING: &str = "amount days description event events fiat_amount from limit local_currency local_fiat_amount mode name note payout_network payout_reference stablecoin_amount status target_token to token url";
 
 /// What globex posts when it means well.
 fn own_body(path: &str) -> Value {
