@@ -248,6 +248,27 @@ async fn a_payment_shows_in_the_figures_and_what_is_owed_for_it() {
 }
 
 #[tokio::test]
+async fn figures_are_of_one_moment_and_are_only_read() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    acme.customer(&phone(1)).await;
+    let mut tx = app.app.db.tenant(acme.id).snapshot().await.unwrap();
+    let count = async |tx: &mut PgConnection| {
+        sqlx::query_scalar::<_, i64>("select count(*) from customer").fetch_one(tx).await.unwrap()
+    };
+    assert_eq!(count(&mut tx).await, 1);
+
+    acme.customer(&phone(2)).await;
+
+    assert_eq!(count(&mut tx).await, 1);
+    let refused = tx.execute("update customer set blind_index = 'x'").await.unwrap_err();
+    assert_eq!(refused.as_database_error().and_then(|error| error.code()).unwrap(), "25006");
+    drop(tx);
+    let mut tx = app.app.db.tenant(acme.id).snapshot().await.unwrap();
+    assert_eq!(count(&mut tx).await, 2);
+}
+
+#[tokio::test]
 async fn who_asks_for_what_is_not_to_be_had_is_told_so() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;

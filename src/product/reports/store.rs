@@ -1,6 +1,6 @@
 //! SQL of reports, over the tables of other features; it only reads.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 
 use super::period::Period;
 use crate::db::{self, TenantTx};
@@ -124,8 +124,8 @@ pub async fn durations(tx: &mut TenantTx, mode: Mode, period: Period) -> db::Res
         group by kind"#,
         tx.tenant().0,
         mode.as_str(),
-        period.start() as DateTime<Utc>,
-        period.end() as DateTime<Utc>,
+        period.start(),
+        period.end(),
     )
     .fetch_all(&mut **tx)
     .await
