@@ -93,9 +93,19 @@ pub struct Scope<'a> {
 impl Scope<'_> {
     /// Opens a transaction that sees these tenants' records only.
     pub async fn begin(self) -> Result<TenantTx> {
+        self.begin_with(BEGIN).await
+    }
+
+    /// The same to read only, and as of one moment: what is committed after its first statement is not seen, so that
+    /// sums over several statements agree.
+    pub async fn snapshot(self) -> Result<TenantTx> {
+        self.begin_with(&format!("{BEGIN}; set transaction isolation level repeatable read, read only")).await
+    }
+
+    async fn begin_with(self, begin: &str) -> Result<TenantTx> {
         let names: Vec<String> = self.tenants.iter().map(ToString::to_string).collect();
         // Ids are hexadecimal digits and dashes; `set local` takes no parameters.
-        let begin = format!("{BEGIN}; set local diolkos.tenants = '{}'", names.join(","));
+        let begin = format!("{begin}; set local diolkos.tenants = '{}'", names.join(","));
         let tx = self.db.begin(begin).await?;
         Ok(TenantTx { tx, tenants: self.tenants })
     }

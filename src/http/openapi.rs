@@ -26,6 +26,7 @@ pub const DOCS: &str = "/docs";
         (name = "Transfers", description = "Tokens from customer to customer. API key; dashboard for what became of them."),
         (name = "Withdrawals", description = "Tokens back, and local money for them. Dashboard."),
         (name = "Treasury", description = "The balance that fundings are paid from. Dashboard."),
+        (name = "Reports", description = "How much moved, how well and how fast. Dashboard."),
         (name = "Webhooks", description = "Being told what happens, and what was told. Dashboard."),
         (name = "API keys", description = "How a tenant's back end proves who it is. Dashboard."),
         (name = "Admin", description = "Tenants and machinery. Operators."),

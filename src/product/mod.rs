@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod funding;
 pub mod fx;
 pub mod ops;
+pub mod reports;
 pub mod transfers;
 pub mod treasury;
 pub mod users;
@@ -60,6 +61,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(transfers::router())
         .merge(withdrawals::router())
         .merge(treasury::router())
+        .merge(reports::router())
         .merge(api_keys::router())
         .merge(webhook_endpoints::router())
         .merge(ops::router())

@@ -93,7 +93,7 @@ async fn globex(app: &TestApp) -> TestTenant {
 }
 
 /// Fields that name no record of anybody's.
-const NAMES_NOTHING: &str = "amount description event events fiat_amount from limit local_currency local_fiat_amount mode name note payout_network payout_reference stablecoin_amount status target_token to token url";
+const NAMES_NOTHING: &str = "amount days description event events fiat_amount from limit local_currency local_fiat_amount mode name note payout_network payout_reference stablecoin_amount status target_token to token url";
 
 /// What globex posts when it means well.
 fn own_body(path: &str) -> Value {
@@ -150,6 +150,8 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
     let logs = cursor(&acme.dashboard, "/v1/dashboard/webhooks/logs").await;
     let jane = acme.live.post("/v1/users/provision", json!({"phone_number": JANE})).await.expect(200).json;
     let blind_index = jane["blind_index"].as_str().unwrap().to_owned();
+    let wallet = jane["wallet_address"].as_str().unwrap();
+    let users = cursor(&acme.dashboard, "/v1/dashboard/users").await;
     let attempts = [
         ("GET /v1/users/balance", "phone_number", JANE, "404 wallet_not_provisioned"),
         ("POST /v1/users/withdraw", "phone", &phone(5), "404 wallet_not_provisioned"),
@@ -166,6 +168,9 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
         ("POST /v1/users/update-phone", "new_phone_number", JANE, "200 "),
         (OF_CUSTOMER, "blind_index", &blind_index, "404 customer_not_found"),
         (OF_CUSTOMER, "new_phone_number", JANE, "404 customer_not_found"),
+        ("GET /v1/dashboard/users", "cursor", &users, "200 "),
+        ("GET /v1/dashboard/users/lookup", "wallet_address", wallet, "404 customer_not_found"),
+        ("GET /v1/dashboard/users/{blind_index}", "blind_index", &blind_index, "404 customer_not_found"),
         ("POST /v1/users/provision", "phone_number", JANE, "200 "),
         // Heard from whom it may: the answer tells nothing, and nothing is believed.
         ("POST /v1/callbacks/payouts", "payoutId", "01990000-0000-4000-8000-000000000001", "204 "),
@@ -215,9 +220,12 @@ async fn fault_22_every_list_shows_a_tenant_its_own_records_only() {
     let app = TestApp::new().await;
     let Acme { traces, .. } = acme(&app).await;
     let globex = globex(&app).await;
-    for (list, count) in
-        [("/v1/dashboard/deposits", 2), ("/v1/dashboard/treasury/topups", 2), ("/v1/dashboard/apikeys", 2)]
-    {
+    for (list, count) in [
+        ("/v1/dashboard/deposits", 2),
+        ("/v1/dashboard/treasury/topups", 2),
+        ("/v1/dashboard/apikeys", 2),
+        ("/v1/dashboard/users", 2),
+    ] {
         let answer = globex.dashboard.get(&format!("{list}?limit=100")).await.expect(200);
         assert_eq!(answer.json["data"].as_array().unwrap().len(), count, "{answer}");
         for trace in &traces {

@@ -11,7 +11,11 @@
 mod balance;
 mod customer;
 mod customer_keys;
+mod history;
+mod listing;
 mod phone_change;
+mod profile;
+mod records;
 mod routes;
 mod salt;
 mod spending;
@@ -32,6 +36,9 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(routes::provision))
         .routes(routes!(routes::balance))
+        .routes(routes!(listing::list))
+        .routes(routes!(listing::look_up))
+        .routes(routes!(profile::show))
         .routes(routes!(update_phone::update_phone))
         .routes(routes!(update_phone::update_phone_of))
 }
