@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod funding;
 pub mod fx;
 pub mod ops;
+mod shown;
 pub mod transfers;
 pub mod treasury;
 pub mod users;
