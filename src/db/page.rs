@@ -62,6 +62,12 @@ impl<T> Page<T> {
         Self { data: rows, next_cursor }
     }
 
+    /// The same page of something else, unless one record cannot be made so.
+    pub fn try_map<U, E>(self, f: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        let data = self.data.into_iter().map(f).collect::<Result<_, E>>()?;
+        Ok(Page { data, next_cursor: self.next_cursor })
+    }
+
     /// The same page of something else.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page { data: self.data.into_iter().map(f).collect(), next_cursor: self.next_cursor }

@@ -26,5 +26,5 @@ pub use error::{Error, Result};
 pub use extract::{Path, Posted, Query};
 pub use health::{MetricsSource, ReadinessProbe};
 pub use layers::{HttpSettings, serve_layers};
-pub use page::page_bounds;
+pub use page::{Listing, answer_page, page_bounds, wallet_filter};
 pub use server::serve;

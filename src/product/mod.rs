@@ -5,6 +5,7 @@ pub mod funding;
 pub mod fx;
 pub mod ops;
 pub mod reports;
+mod shown;
 pub mod transfers;
 pub mod treasury;
 pub mod users;

@@ -26,6 +26,7 @@ mod keys;
 mod lanes;
 mod ledger;
 mod limits;
+mod listings;
 mod live_and_test;
 mod lost_answers;
 mod money_rules;

@@ -21,6 +21,8 @@ struct Acme {
     topup: String,
     key: String,
     withdrawal: String,
+    transfer: String,
+    wallet: String,
     quote: String,
     traces: Vec<String>,
 }
@@ -51,18 +53,22 @@ async fn acme(app: &TestApp) -> Acme {
     tenant.customer(&phone(5)).await;
     let withdrawn =
         tenant.live.post("/v1/users/withdraw", withdraw_body(JANE, "2", Some("acme-w-1"))).await.expect(202);
+    tenant.live.post("/v1/users/withdraw", withdraw_body(JANE, "1", Some("acme-w-2"))).await.expect(202);
     let mut body = send_body(JANE, &phone(5), "2");
     body["idempotency_key"] = json!("acme-t-1");
     let sent = tenant.live.post("/v1/transfers/send", body).await.expect(202);
+    tenant.live.post("/v1/transfers/send", send_body(JANE, &phone(5), "1")).await.expect(202);
     let quoted = quote(&tenant.live, "XOF", "1000").await.expect(200);
     let topups = tenant.dashboard.get("/v1/dashboard/treasury/topups").await.expect(200).json;
     let keys = tenant.dashboard.get("/v1/dashboard/apikeys").await.expect(200).json;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (topup, key) = (text(&topups["data"][0]["topup_id"]), text(&keys["data"][0]["id"]));
     let withdrawal = text(&withdrawn.json["withdrawal_id"]);
+    let transfer = text(&sent.json["transfer_id"]);
+    let wallet = text(&provisioned["wallet_address"]);
     let quote = text(&quoted.json["quote_id"]);
     let traces = vec![
-        text(&provisioned["wallet_address"]),
+        wallet.clone(),
         text(&provisioned["blind_index"]),
         tenant.id.to_string(),
         tenant.live_key[..16].to_owned(),
@@ -70,14 +76,14 @@ async fn acme(app: &TestApp) -> Acme {
         text(&keys["data"][1]["id"]),
         text(&topups["data"][0]["topup_id"]),
         text(&topups["data"][1]["topup_id"]),
-        text(&sent.json["transfer_id"]),
+        transfer.clone(),
         withdrawal.clone(),
         quote.clone(),
         "acme-".to_owned(),
         "13.131313".to_owned(),
         "700.000000".to_owned(),
     ];
-    Acme { tenant, topup, key, withdrawal, quote, traces }
+    Acme { tenant, topup, key, withdrawal, transfer, wallet, quote, traces }
 }
 
 /// Globex with as much of its own.
@@ -93,7 +99,7 @@ async fn globex(app: &TestApp) -> TestTenant {
 }
 
 /// Fields that name no record of anybody's.
-const NAMES_NOTHING: &str = "amount days description event events fiat_amount from limit local_currency local_fiat_amount mode name note payout_network payout_reference stablecoin_amount status target_token to token url";
+const NAMES_NOTHING: &str = "amount days description event events fiat_amount from limit local_currency local_fiat_amount mode name network note payout_network payout_reference stablecoin_amount status target_token to token url";
 
 /// What globex posts when it means well.
 fn own_body(path: &str) -> Value {
@@ -137,11 +143,13 @@ async fn try_field(globex: &TestTenant, operation: &str, field: &str, value: &st
 #[tokio::test]
 async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_route() {
     let app = TestApp::new().await;
-    let Acme { tenant: acme, topup, key, withdrawal, quote, traces } = acme(&app).await;
+    let Acme { tenant: acme, topup, key, withdrawal, transfer, wallet, quote, traces } = acme(&app).await;
     let globex = globex(&app).await;
     let deposits = cursor(&acme.dashboard, "/v1/dashboard/deposits").await;
     let topups = cursor(&acme.dashboard, "/v1/dashboard/treasury/topups").await;
     let keys = cursor(&acme.dashboard, "/v1/dashboard/apikeys").await;
+    let transfers = cursor(&acme.dashboard, "/v1/dashboard/transfers").await;
+    let withdrawals = cursor(&acme.dashboard, "/v1/dashboard/withdrawals").await;
     let (hook, _) = (acme.hook(HOOK, None).await, acme.hook(HOOK, None).await);
     let tested = acme.dashboard.post(&format!("/v1/dashboard/webhooks/{}/test", hook.id), json!({})).await.expect(202);
     acme.dashboard.post(&format!("/v1/dashboard/webhooks/{}/test", hook.id), json!({})).await.expect(202);
@@ -175,6 +183,14 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
         // Heard from whom it may: the answer tells nothing, and nothing is believed.
         ("POST /v1/callbacks/payouts", "payoutId", "01990000-0000-4000-8000-000000000001", "204 "),
         ("GET /v1/dashboard/deposits", "cursor", &deposits, "200 "),
+        ("GET /v1/dashboard/deposits", "wallet_address", &wallet, "200 "),
+        ("GET /v1/dashboard/transfers", "cursor", &transfers, "200 "),
+        ("GET /v1/dashboard/transfers", "wallet_address", &wallet, "200 "),
+        ("GET /v1/dashboard/transfers/{id}", "id", &transfer, "404 transfer_not_found"),
+        ("GET /v1/dashboard/withdrawals", "cursor", &withdrawals, "200 "),
+        ("GET /v1/dashboard/withdrawals", "wallet_address", &wallet, "200 "),
+        ("GET /v1/dashboard/withdrawals/pending-payouts", "cursor", &withdrawals, "200 "),
+        ("GET /v1/dashboard/withdrawals/{id}", "id", &withdrawal, "404 withdrawal_not_found"),
         ("GET /v1/dashboard/deposits/{deposit_id}", "deposit_id", "acme-dep-2", "404 deposit_not_found"),
         ("GET /v1/dashboard/treasury/topups", "cursor", &topups, "200 "),
         ("POST /v1/dashboard/treasury/topup", "reference", "acme-bank-1", "202 "),
@@ -222,6 +238,9 @@ async fn fault_22_every_list_shows_a_tenant_its_own_records_only() {
     let globex = globex(&app).await;
     for (list, count) in [
         ("/v1/dashboard/deposits", 2),
+        ("/v1/dashboard/transfers", 0),
+        ("/v1/dashboard/withdrawals", 0),
+        ("/v1/dashboard/withdrawals/pending-payouts", 0),
         ("/v1/dashboard/treasury/topups", 2),
         ("/v1/dashboard/apikeys", 2),
         ("/v1/dashboard/users", 2),

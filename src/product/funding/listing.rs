@@ -1,8 +1,8 @@
 //! `/v1/dashboard/deposits`
 
-use alloy::primitives::{Address, B256};
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -10,11 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::deposit::Status;
 use super::store::{self, Filter, Row};
 use crate::auth::Dashboard;
-use crate::db::{Page, PageRequest};
-use crate::foundation::{Mode, Tokens};
+use crate::db::{Cursor, Page, PageRequest};
+use crate::foundation::{Mode, TenantId, Tokens};
 use crate::http::openapi::{CaasError, CaasErrors};
-use crate::http::{Error, Path, Query, Result, page_bounds};
-use crate::product::App;
+use crate::http::{self, Error, Listing, Path, Query, Result};
+use crate::product::{App, shown};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -25,6 +25,8 @@ pub struct Wanted {
     from: Option<DateTime<Utc>>,
     /// Only deposits made before this time (RFC 3339).
     to: Option<DateTime<Utc>>,
+    /// Only deposits to this wallet.
+    wallet_address: Option<String>,
     /// `live` when absent.
     mode: Option<Mode>,
     /// At most this many, 1 to 100 (20 when absent).
@@ -80,6 +82,24 @@ pub struct DepositStep {
     at: DateTime<Utc>,
 }
 
+/// A tenant's deposits that pass a filter.
+struct Deposits {
+    app: App,
+    tenant: TenantId,
+    filter: Filter,
+}
+
+impl Listing for Deposits {
+    type Item = Deposit;
+
+    async fn page(&self, after: Option<Cursor>, limit: i64) -> Result<Page<Deposit>> {
+        let mut tx = self.app.db.tenant(self.tenant).begin().await?;
+        let rows = store::list(&mut tx, &self.filter, after.map(|cursor| cursor.0), limit).await?;
+        tx.commit().await?;
+        Page::of(rows, limit, |row| row.id).try_map(|row| describe(&self.app.tokens, row))
+    }
+}
+
 /// Lists deposits, newest first.
 #[utoipa::path(get, path = "/v1/dashboard/deposits", operation_id = "list_deposits", tag = "Deposits", security(("bearer" = [])),
     params(Wanted),
@@ -87,20 +107,11 @@ pub struct DepositStep {
         (status = 200, description = "A page of deposits", body = Page<Deposit>),
         (status = 403, description = "The token does not permit waas", body = CaasError),
         CaasErrors))]
-pub async fn list(
-    caller: Dashboard,
-    State(app): State<App>,
-    Query(wanted): Query<Wanted>,
-) -> Result<Json<Page<Deposit>>> {
-    let Wanted { status, from, to, mode, limit, cursor } = wanted;
-    let (limit, after) = page_bounds(&PageRequest { limit, cursor })?;
-    let filter = Filter { mode: mode.unwrap_or_default(), status, from, to };
-    let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    let rows = store::list(&mut tx, &filter, after.map(|cursor| cursor.0), limit).await?;
-    tx.commit().await?;
-    let page = Page::of(rows, limit, |row| row.id);
-    let data = page.data.into_iter().map(|row| describe(&app.tokens, row)).collect::<Result<_>>()?;
-    Ok(Json(Page { data, next_cursor: page.next_cursor }))
+pub async fn list(caller: Dashboard, State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response> {
+    let Wanted { status, from, to, wallet_address, mode, limit, cursor } = wanted;
+    let wallet = http::wallet_filter(wallet_address.as_deref())?;
+    let filter = Filter { mode: mode.unwrap_or_default(), status, from, to, wallet };
+    http::answer_page(&Deposits { app, tenant: caller.tenant, filter }, &PageRequest { limit, cursor }).await
 }
 
 /// One deposit, with all that happened to it.
@@ -134,19 +145,15 @@ fn history(row: &Row) -> Result<Vec<DepositStep>> {
 }
 
 fn describe(tokens: &Tokens, row: Row) -> Result<Deposit> {
-    let unknown = || Error::internal(format!("the token {} of a deposit is not configured", row.token));
-    let token = tokens.by_symbol(&row.token).ok_or_else(unknown)?;
-    let wallet = Address::try_from(row.wallet.as_slice()).map_err(Error::internal)?;
-    let tx_hash = row.tx_hash.as_deref().map(B256::try_from).transpose().map_err(Error::internal)?;
     Ok(Deposit {
         deposit_id: row.deposit_id,
         status: store::read_status(&row.status)?,
-        stablecoin_amount: token.format(row.amount),
+        stablecoin_amount: shown::amount(tokens, &row.token, row.amount)?,
         target_token: row.token,
         local_fiat_amount: row.local_fiat_amount.to_string(),
-        wallet_address: wallet.to_checksum(None),
+        wallet_address: shown::address(&row.wallet)?,
         blind_index: row.blind_index,
-        tx_hash: tx_hash.map(|hash| hash.to_string()),
+        tx_hash: shown::hash(row.tx_hash.as_deref())?,
         block_number: row.block_number,
         failure_reason: row.failure,
         created_at: row.created_at,

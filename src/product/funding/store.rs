@@ -4,6 +4,7 @@ mod advance;
 
 use std::collections::{HashMap, HashSet};
 
+use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -100,9 +101,11 @@ pub struct Filter {
     pub status: Option<Status>,
     pub from: Option<DateTime<Utc>>,
     pub to: Option<DateTime<Utc>>,
+    pub wallet: Option<Address>,
 }
 
-/// Up to `limit + 1` deposits, newest first, after the cursor.
+/// Up to `limit + 1` deposits, newest first, after the cursor. A wallet's are found by its customer, by whom there is an
+/// index.
 pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Uuid>, limit: i64) -> db::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
@@ -115,13 +118,17 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Uuid>, limit
             and ($3::text is null or d.status = $3)
             and ($4::timestamptz is null or d.created_at >= $4)
             and ($5::timestamptz is null or d.created_at < $5)
-            and ($6::uuid is null or d.id < $6)
-        order by d.id desc limit $7"#,
+            and ($6::bytea is null
+                or d.wallet = $6
+                    and d.customer_id = (select w.customer_id from wallet w where w.tenant_id = $1 and w.address = $6))
+            and ($7::uuid is null or d.id < $7)
+        order by d.id desc limit $8"#,
         tx.tenant().0,
         filter.mode.as_str(),
         filter.status.map(Status::as_str),
         filter.from,
         filter.to,
+        filter.wallet.as_ref().map(|wallet| wallet.as_slice()),
         after,
         limit + 1,
     )

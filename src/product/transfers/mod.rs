@@ -10,6 +10,7 @@
 //! transfer.
 
 mod events;
+mod listing;
 mod request;
 mod routes;
 mod status;
@@ -33,5 +34,5 @@ const PREFIX: &str = "txn";
 
 /// The routes of transfers.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(routes::send))
+    OpenApiRouter::new().routes(routes!(routes::send)).routes(routes!(listing::list)).routes(routes!(listing::show))
 }

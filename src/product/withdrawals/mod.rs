@@ -12,6 +12,7 @@
 //! by [`run_payouts`]; tokens go back by [`run_refunds`], and what became of that comes back through [`Refunds`].
 
 mod events;
+mod listing;
 mod payout;
 mod reconciliation;
 mod refund;
@@ -43,6 +44,9 @@ const PREFIX: &str = "wdrl";
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(routes::withdraw))
+        .routes(routes!(listing::list))
+        .routes(routes!(listing::pending))
+        .routes(routes!(listing::show))
         .routes(routes!(payout::confirm))
         .routes(routes!(payout::decide))
         .routes(routes!(payout::call_back))
