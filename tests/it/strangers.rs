@@ -158,7 +158,6 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
     let logs = cursor(&acme.dashboard, "/v1/dashboard/webhooks/logs").await;
     let jane = acme.live.post("/v1/users/provision", json!({"phone_number": JANE})).await.expect(200).json;
     let blind_index = jane["blind_index"].as_str().unwrap().to_owned();
-    let wallet = jane["wallet_address"].as_str().unwrap();
     let users = cursor(&acme.dashboard, "/v1/dashboard/users").await;
     let attempts = [
         ("GET /v1/users/balance", "phone_number", JANE, "404 wallet_not_provisioned"),
@@ -177,7 +176,7 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
         (OF_CUSTOMER, "blind_index", &blind_index, "404 customer_not_found"),
         (OF_CUSTOMER, "new_phone_number", JANE, "404 customer_not_found"),
         ("GET /v1/dashboard/users", "cursor", &users, "200 "),
-        ("GET /v1/dashboard/users/lookup", "wallet_address", wallet, "404 customer_not_found"),
+        ("GET /v1/dashboard/users/lookup", "wallet_address", &wallet, "404 customer_not_found"),
         ("GET /v1/dashboard/users/{blind_index}", "blind_index", &blind_index, "404 customer_not_found"),
         ("POST /v1/users/provision", "phone_number", JANE, "200 "),
         // Heard from whom it may: the answer tells nothing, and nothing is believed.
