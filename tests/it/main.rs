@@ -15,6 +15,7 @@ mod chain_refusals;
 mod chain_start;
 mod configuration;
 mod crash;
+mod csv;
 mod dialects;
 mod funding;
 mod fx;
