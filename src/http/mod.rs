@@ -3,11 +3,13 @@
 //! socket ─▶ layers ([`serve_layers`]) ─▶ extractors ([`Posted`], [`Query`], [`Path`], a principal) ─▶ handler
 //! ─▶ [`Error`] or answer ─▶ [`dialect`] ─▶ socket
 
+pub mod csv;
 pub mod dialect;
 pub mod idempotency;
 pub mod openapi;
 pub mod rate_limit;
 
+mod accept;
 mod caller;
 mod client_address;
 mod database;
@@ -20,6 +22,7 @@ mod layers;
 mod page;
 mod server;
 
+pub use accept::Format;
 pub use caller::CallerNote;
 pub use database::OnConstraint;
 pub use error::{Error, Result};

@@ -16,6 +16,7 @@ mod chain_start;
 mod configuration;
 mod crash;
 mod customers_dashboard;
+mod csv;
 mod dialects;
 mod funding;
 mod fx;

@@ -3,6 +3,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
+use futures_util::stream::{self, StreamExt};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
@@ -20,6 +21,13 @@ fn app(settings: &HttpSettings) -> Router {
     async fn slow() {
         tokio::time::sleep(Duration::from_secs(3600)).await;
     }
+    async fn drips() -> Body {
+        let drops = stream::unfold(0, async |drops| {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            (drops < 5).then(|| (Ok::<_, std::convert::Infallible>("drop ".repeat(20)), drops + 1))
+        });
+        Body::from_stream(drops.fuse())
+    }
     async fn read(body: Bytes) -> String {
         body.len().to_string()
     }
@@ -31,6 +39,7 @@ fn app(settings: &HttpSettings) -> Router {
         .route("/v1/broken", get(broken))
         .route("/v1/panics", get(panics))
         .route("/v1/slow", get(slow))
+        .route("/v1/drips", get(drips))
         .route("/v1/body", post(read))
         .route("/v1/query", get(query))
         .route("/v1/busy", get(busy))
@@ -165,4 +174,17 @@ async fn a_browser_is_let_in_from_configured_origins_alone() {
             assert_eq!(header(&response, "access-control-allow-origin"), allowed);
         }
     }
+}
+
+#[tokio::test]
+async fn a_long_download_may_take_longer_than_a_request() {
+    let settings = HttpSettings { time_limit: Duration::from_millis(50), ..HttpSettings::default() };
+    let (response, text) = ask(&settings, request("GET", "/v1/drips")).await;
+    assert_eq!((response.status().as_u16(), text.len()), (200, 5 * 20 * 5));
+    let mut zipped = request("GET", "/v1/drips");
+    zipped.headers_mut().insert("accept-encoding", HeaderValue::from_static("gzip"));
+    let response = app(&settings).oneshot(zipped).await.unwrap();
+    assert_eq!(header(&response, "content-encoding"), "gzip");
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(bytes.starts_with(&[0x1f, 0x8b]));
 }

@@ -12,8 +12,9 @@ use super::store::{self, Filter, Row};
 use crate::auth::Dashboard;
 use crate::db::{Cursor, Page, PageRequest};
 use crate::foundation::{Mode, TenantId, Tokens};
+use crate::http::csv::{self, Column, Table};
 use crate::http::openapi::{CaasError, CaasErrors};
-use crate::http::{self, Error, Listing, Path, Query, Result};
+use crate::http::{self, Error, Format, Listing, Path, Query, Result};
 use crate::product::{App, shown};
 
 #[derive(Deserialize, IntoParams)]
@@ -100,18 +101,44 @@ impl Listing for Deposits {
     }
 }
 
+impl Table for Deposits {
+    const NAME: &'static str = "deposits";
+    const COLUMNS: &'static [Column<Deposit>] = &[
+        ("deposit_id", |row| (&*row.deposit_id).into()),
+        ("status", |row| row.status.as_str().into()),
+        ("target_token", |row| (&*row.target_token).into()),
+        ("stablecoin_amount", |row| (&*row.stablecoin_amount).into()),
+        ("local_fiat_amount", |row| (&*row.local_fiat_amount).into()),
+        ("wallet_address", |row| (&*row.wallet_address).into()),
+        ("blind_index", |row| (&*row.blind_index).into()),
+        ("tx_hash", |row| csv::text(&row.tx_hash)),
+        ("block_number", |row| csv::number(row.block_number)),
+        ("failure_reason", |row| csv::text(&row.failure_reason)),
+        ("created_at", |row| csv::time(row.created_at)),
+    ];
+}
+
 /// Lists deposits, newest first.
+///
+/// As `text/csv` all that pass the filters are sent, without `limit` and `cursor`; a download that breaks off is not
+/// complete.
 #[utoipa::path(get, path = "/v1/dashboard/deposits", operation_id = "list_deposits", tag = "Deposits", security(("bearer" = [])),
     params(Wanted),
     responses(
-        (status = 200, description = "A page of deposits", body = Page<Deposit>),
+        (status = 200, description = "A page of deposits, or all of them", content((Page<Deposit> = "application/json"), (String = "text/csv"))),
         (status = 403, description = "The token does not permit waas", body = CaasError),
         CaasErrors))]
-pub async fn list(caller: Dashboard, State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response> {
+pub async fn list(
+    caller: Dashboard,
+    State(app): State<App>,
+    format: Format,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response> {
     let Wanted { status, from, to, wallet_address, mode, limit, cursor } = wanted;
     let wallet = http::wallet_filter(wallet_address.as_deref())?;
     let filter = Filter { mode: mode.unwrap_or_default(), status, from, to, wallet };
-    http::answer_page(&Deposits { app, tenant: caller.tenant, filter }, &PageRequest { limit, cursor }).await
+    let now = app.clock.now();
+    format.answer(Deposits { app, tenant: caller.tenant, filter }, &PageRequest { limit, cursor }, now).await
 }
 
 /// One deposit, with all that happened to it.

@@ -8,7 +8,7 @@
 //! A test key's goes through the same states on the simulated chain, and touches no ledger.
 //!
 //! A deposit, the ledger's transfer that reserves its money and the chain operation that moves it are committed
-//! together and share one id. What became of the operation comes back through [`worker`].
+//! together and share one id. What became of the operation comes back through [`Settlement`].
 
 mod deposit;
 mod events;

@@ -14,8 +14,9 @@ use super::{PREFIX, Status};
 use crate::auth::Dashboard;
 use crate::db::{Cursor, Page, PageRequest};
 use crate::foundation::{Mode, PublicId, TenantId, Tokens};
+use crate::http::csv::{self, Column, Table};
 use crate::http::openapi::{CaasError, CaasErrors};
-use crate::http::{self, Error, Listing, Path, Query, Result};
+use crate::http::{self, Error, Format, Listing, Path, Query, Result};
 use crate::product::{App, shown};
 
 #[derive(Deserialize, IntoParams)]
@@ -101,18 +102,47 @@ impl Listing for Transfers {
     }
 }
 
+impl Table for Transfers {
+    const NAME: &'static str = "transfers";
+    const COLUMNS: &'static [Column<Transfer>] = &[
+        ("transfer_id", |row| (&*row.transfer_id).into()),
+        ("status", |row| row.status.as_str().into()),
+        ("token", |row| (&*row.token).into()),
+        ("amount", |row| (&*row.amount).into()),
+        ("sender_wallet_address", |row| (&*row.sender_wallet_address).into()),
+        ("sender_blind_index", |row| (&*row.sender_blind_index).into()),
+        ("recipient_wallet_address", |row| (&*row.recipient_wallet_address).into()),
+        ("recipient_blind_index", |row| (&*row.recipient_blind_index).into()),
+        ("quote_id", |row| csv::text(&row.quote_id)),
+        ("idempotency_key", |row| csv::text(&row.idempotency_key)),
+        ("tx_hash", |row| csv::text(&row.tx_hash)),
+        ("block_number", |row| csv::number(row.block_number)),
+        ("failure_reason", |row| csv::text(&row.failure_reason)),
+        ("created_at", |row| csv::time(row.created_at)),
+    ];
+}
+
 /// Lists transfers, newest first.
+///
+/// As `text/csv` all that pass the filters are sent, without `limit` and `cursor`; a download that breaks off is not
+/// complete.
 #[utoipa::path(get, path = "/v1/dashboard/transfers", operation_id = "list_transfers", tag = "Transfers", security(("bearer" = [])),
     params(Wanted),
     responses(
-        (status = 200, description = "A page of transfers", body = Page<Transfer>),
+        (status = 200, description = "A page of transfers, or all of them", content((Page<Transfer> = "application/json"), (String = "text/csv"))),
         (status = 403, description = "The token does not permit waas", body = CaasError),
         CaasErrors))]
-pub async fn list(caller: Dashboard, State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response> {
+pub async fn list(
+    caller: Dashboard,
+    State(app): State<App>,
+    format: Format,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response> {
     let Wanted { status, from, to, wallet_address, mode, limit, cursor } = wanted;
     let wallet = http::wallet_filter(wallet_address.as_deref())?;
     let filter = Filter { mode: mode.unwrap_or_default(), status, from, to, wallet };
-    http::answer_page(&Transfers { app, tenant: caller.tenant, filter }, &PageRequest { limit, cursor }).await
+    let now = app.clock.now();
+    format.answer(Transfers { app, tenant: caller.tenant, filter }, &PageRequest { limit, cursor }, now).await
 }
 
 /// One transfer of either mode, with all that happened to it.

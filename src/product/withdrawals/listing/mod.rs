@@ -17,8 +17,9 @@ use super::{PREFIX, Refund, Status};
 use crate::auth::Dashboard;
 use crate::db::{Cursor, Page, PageRequest};
 use crate::foundation::{Mode, PublicId, TenantId, Tokens};
+use crate::http::csv::{self, Column, Table};
 use crate::http::openapi::{CaasError, CaasErrors};
-use crate::http::{self, Error, Listing, Path, Query, Result};
+use crate::http::{self, Error, Format, Listing, Path, Query, Result};
 use crate::product::{App, shown};
 
 pub use pending::{__path_list as __path_pending, list as pending};
@@ -116,18 +117,53 @@ impl Listing for Withdrawals {
     }
 }
 
+impl Table for Withdrawals {
+    const NAME: &'static str = "withdrawals";
+    const COLUMNS: &'static [Column<Withdrawal>] = &[
+        ("withdrawal_id", |row| (&*row.withdrawal_id).into()),
+        ("status", |row| row.status.as_str().into()),
+        ("token", |row| (&*row.token).into()),
+        ("amount", |row| (&*row.amount).into()),
+        ("fiat_amount", |row| (&*row.fiat_amount).into()),
+        ("currency", |row| (&*row.currency).into()),
+        ("rate", |row| (&*row.rate).into()),
+        ("payout_network", |row| (&*row.payout_network).into()),
+        ("country", |row| (&*row.country).into()),
+        ("payout_mobile", |row| (&*row.payout_mobile).into()),
+        ("payout_reference", |row| csv::text(&row.payout_reference)),
+        ("wallet_address", |row| (&*row.wallet_address).into()),
+        ("blind_index", |row| (&*row.blind_index).into()),
+        ("idempotency_key", |row| csv::text(&row.idempotency_key)),
+        ("tx_hash", |row| csv::text(&row.tx_hash)),
+        ("block_number", |row| csv::number(row.block_number)),
+        ("failure_reason", |row| csv::text(&row.failure_reason)),
+        ("refund", |row| row.refund.map_or("", Refund::as_str).into()),
+        ("refund_tx_hash", |row| csv::text(&row.refund_tx_hash)),
+        ("created_at", |row| csv::time(row.created_at)),
+    ];
+}
+
 /// Lists withdrawals, newest first.
+///
+/// As `text/csv` all that pass the filters are sent, without `limit` and `cursor`; a download that breaks off is not
+/// complete.
 #[utoipa::path(get, path = "/v1/dashboard/withdrawals", operation_id = "list_withdrawals", tag = "Withdrawals", security(("bearer" = [])),
     params(Wanted),
     responses(
-        (status = 200, description = "A page of withdrawals", body = Page<Withdrawal>),
+        (status = 200, description = "A page of withdrawals, or all of them", content((Page<Withdrawal> = "application/json"), (String = "text/csv"))),
         (status = 403, description = "The token does not permit waas", body = CaasError),
         CaasErrors))]
-pub async fn list(caller: Dashboard, State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response> {
+pub async fn list(
+    caller: Dashboard,
+    State(app): State<App>,
+    format: Format,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response> {
     let Wanted { status, from, to, wallet_address, network, mode, limit, cursor } = wanted;
     let wallet = http::wallet_filter(wallet_address.as_deref())?;
     let filter = Filter { mode: mode.unwrap_or_default(), status, from, to, wallet, network };
-    http::answer_page(&Withdrawals { app, tenant: caller.tenant, filter }, &PageRequest { limit, cursor }).await
+    let now = app.clock.now();
+    format.answer(Withdrawals { app, tenant: caller.tenant, filter }, &PageRequest { limit, cursor }, now).await
 }
 
 /// One withdrawal of either mode, with all that it went through.
