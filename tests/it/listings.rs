@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use crate::fx::quote;
 use crate::harness::actor::Actor;
 use crate::harness::app::TestApp;
+use crate::harness::payout_network::{FakePawaPay, Fate};
 use crate::harness::tenant::{TestTenant, fund_body};
 use crate::harness::withdrawals::{row, send, send_body, until_is, until_refund_is, withdraw, withdraw_body};
+use crate::withdrawals::payouts::{TOKEN, app_paid_by};
 
 const JANE: &str = "+2250700000001";
 const JOHN: &str = "+2250700000002";
@@ -296,11 +298,13 @@ async fn a_withdrawal_tells_all_that_it_went_through() {
 
 #[tokio::test]
 async fn a_live_withdrawal_names_the_transactions_of_its_steps() {
-    let app = TestApp::new().await;
+    let fake = FakePawaPay::start(TOKEN).await;
+    fake.fate(Fate::Fails("RECIPIENT_NOT_FOUND"));
+    let app = app_paid_by(&fake, "0").await;
     let acme = app.tenant("acme").await;
     acme.top_up("USDC", "100").await;
     acme.customer_with(JANE, "20").await;
-    let id = withdraw(&acme.live, JANE, "10.000002").await;
+    let id = withdraw(&acme.live, JANE, "10").await;
     until_refund_is(&app, &id, "returned").await;
     let shown = acme.clerk.get(&format!("{WITHDRAWALS}/{id}")).await.expect(200).json;
     let of = |state: &str| {

@@ -1,7 +1,7 @@
 //! Withdrawals: tokens out of a customer's wallet, local money to a mobile number.
 
 mod crash;
-mod payouts;
+pub mod payouts;
 mod refusals;
 
 use std::collections::BTreeMap;
