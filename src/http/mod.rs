@@ -29,5 +29,5 @@ pub use error::{Error, Result};
 pub use extract::{Path, Posted, Query};
 pub use health::{MetricsSource, ReadinessProbe};
 pub use layers::{HttpSettings, serve_layers};
-pub use page::{Listing, answer_page, page_bounds, wallet_filter};
+pub use page::{Listing, answer_page, moment, page_bounds, wallet_filter};
 pub use server::serve;

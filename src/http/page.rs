@@ -3,7 +3,9 @@
 use alloy::primitives::Address;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use chrono::{DateTime, Datelike, Utc};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Error, Result};
 use crate::db::{Cursor, Page, PageRequest};
@@ -30,6 +32,15 @@ pub trait Listing: Send + Sync + 'static {
 pub async fn answer_page(listing: &impl Listing, request: &PageRequest) -> Result<Response> {
     let (limit, after) = page_bounds(request)?;
     Ok(Json(listing.page(after, limit).await?).into_response())
+}
+
+/// Reads a filter's time; no year that the database cannot hold.
+pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<DateTime<Utc>>, D::Error> {
+    let moment = Option::<DateTime<Utc>>::deserialize(deserializer)?;
+    match moment {
+        Some(moment) if !(0..=9999).contains(&moment.year()) => Err(D::Error::custom("must be of the years 0 to 9999")),
+        moment => Ok(moment),
+    }
 }
 
 /// The wallet that a filter names; 400 when that is no address.

@@ -323,6 +323,8 @@ async fn deposits_are_listed_newest_first_in_pages_and_by_status_and_time() {
     for (query, field) in [
         ("status=settled", "status"),
         ("from=yesterday", "from"),
+        ("from=-200000-01-01T00:00:00Z", "from"),
+        ("to=%2B200000-01-01T00:00:00Z", "to"),
         ("limit=0", "limit"),
         ("limit=101", "limit"),
         ("cursor=x", "cursor"),

@@ -14,7 +14,7 @@ use crate::db::{Cursor, Page, PageRequest};
 use crate::foundation::{Mode, TenantId, Tokens};
 use crate::http::csv::{self, Column, Table};
 use crate::http::openapi::{CaasError, CaasErrors};
-use crate::http::{self, Error, Format, Listing, Path, Query, Result};
+use crate::http::{self, Error, Format, Listing, Path, Query, Result, moment};
 use crate::product::{App, shown};
 
 #[derive(Deserialize, IntoParams)]
@@ -23,8 +23,10 @@ pub struct Wanted {
     /// Only deposits that stand there.
     status: Option<Status>,
     /// Only deposits made at this time or later (RFC 3339).
+    #[serde(default, deserialize_with = "moment")]
     from: Option<DateTime<Utc>>,
     /// Only deposits made before this time (RFC 3339).
+    #[serde(default, deserialize_with = "moment")]
     to: Option<DateTime<Utc>>,
     /// Only deposits to this wallet.
     wallet_address: Option<String>,

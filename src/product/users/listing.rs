@@ -12,7 +12,7 @@ use crate::auth::Dashboard;
 use crate::db::{Page, PageRequest};
 use crate::foundation::{ChecksumAddress, Mode};
 use crate::http::openapi::{CaasError, CaasErrors};
-use crate::http::{Error, Query, Result, page_bounds};
+use crate::http::{Error, Query, Result, moment, page_bounds};
 use crate::product::App;
 
 #[derive(Deserialize, IntoParams)]
@@ -21,8 +21,10 @@ pub struct Wanted {
     /// `live` when absent.
     mode: Option<Mode>,
     /// Only customers made at this time or later (RFC 3339).
+    #[serde(default, deserialize_with = "moment")]
     from: Option<DateTime<Utc>>,
     /// Only customers made before this time (RFC 3339).
+    #[serde(default, deserialize_with = "moment")]
     to: Option<DateTime<Utc>>,
     /// At most this many, 1 to 100 (20 when absent).
     limit: Option<u16>,

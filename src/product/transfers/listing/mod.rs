@@ -16,7 +16,7 @@ use crate::db::{Cursor, Page, PageRequest};
 use crate::foundation::{Mode, PublicId, TenantId, Tokens};
 use crate::http::csv::{self, Column, Table};
 use crate::http::openapi::{CaasError, CaasErrors};
-use crate::http::{self, Error, Format, Listing, Path, Query, Result};
+use crate::http::{self, Error, Format, Listing, Path, Query, Result, moment};
 use crate::product::{App, shown};
 
 #[derive(Deserialize, IntoParams)]
@@ -25,8 +25,10 @@ pub struct Wanted {
     /// Only transfers that stand there.
     status: Option<Status>,
     /// Only transfers asked for at this time or later (RFC 3339).
+    #[serde(default, deserialize_with = "moment")]
     from: Option<DateTime<Utc>>,
     /// Only transfers asked for before this time (RFC 3339).
+    #[serde(default, deserialize_with = "moment")]
     to: Option<DateTime<Utc>>,
     /// Only transfers from or to this wallet.
     wallet_address: Option<String>,

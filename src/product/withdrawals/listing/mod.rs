@@ -19,7 +19,7 @@ use crate::db::{Cursor, Page, PageRequest};
 use crate::foundation::{Mode, PublicId, TenantId, Tokens};
 use crate::http::csv::{self, Column, Table};
 use crate::http::openapi::{CaasError, CaasErrors};
-use crate::http::{self, Error, Format, Listing, Path, Query, Result};
+use crate::http::{self, Error, Format, Listing, Path, Query, Result, moment};
 use crate::product::{App, shown};
 
 pub use pending::{__path_list as __path_pending, list as pending};
@@ -30,8 +30,10 @@ pub struct Wanted {
     /// Only withdrawals that stand there.
     status: Option<Status>,
     /// Only withdrawals asked for at this time or later (RFC 3339).
+    #[serde(default, deserialize_with = "moment")]
     from: Option<DateTime<Utc>>,
     /// Only withdrawals asked for before this time (RFC 3339).
+    #[serde(default, deserialize_with = "moment")]
     to: Option<DateTime<Utc>>,
     /// Only withdrawals from this wallet.
     wallet_address: Option<String>,
