@@ -110,7 +110,7 @@ impl TestApp {
         match path {
             Path::Lanes => Self::with(change).await,
             Path::Sponsored => Self::by_bundler(change).await,
-            Path::Deposit => unreachable!("customers' payments have no deposit of their own"),
+            Path::Deposit => panic!("customers' payments have no deposit of their own"),
         }
     }
 
