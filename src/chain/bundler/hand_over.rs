@@ -41,13 +41,17 @@ impl Engine {
             if user_op.wallet.is_none() && self.deposit.is_filling {
                 continue;
             }
-            match self.tend(bundler, lease, &user_op, head).await {
-                Ok(()) => {}
-                Err(EngineError::Endpoint(error)) => self.put_off(&user_op, &error).await?,
-                Err(error) => {
-                    store::hold(chain.db(), user_op.id, PAUSE, &error.to_string()).await?;
-                    return Err(error);
+            let tended = match self.tend(bundler, lease, &user_op, head).await {
+                Err(EngineError::Endpoint(error)) => self.put_off(&user_op, &error).await,
+                tended => tended,
+            };
+            match tended {
+                // It waits longer each time, or it would come first for ever and keep the others waiting.
+                Err(error @ (EngineError::Rpc(_) | EngineError::Signer(_))) => {
+                    tracing::warn!(user_op = %user_op.id, %error, "a user operation cannot be handed over and waits");
+                    store::refuse(chain.db(), user_op.id, pause(user_op.refusals + 1), &error.to_string()).await?;
                 }
+                tended => tended?,
             }
         }
         Ok(())
