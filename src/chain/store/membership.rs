@@ -109,6 +109,25 @@ pub async fn split(tx: &mut EngineTx, old: Uuid, head: u64, leave: bool) -> db::
     Ok(())
 }
 
+/// Moves all operations of a user operation whose nonce is used up to a new one, which only lanes carry.
+pub async fn begin_anew_by_lane(tx: &mut EngineTx, old: Uuid, head: u64) -> db::Result<()> {
+    let new = Uuid::now_v7();
+    sqlx::query!("update chain_op set user_op_id = $2, mined_block = null where user_op_id = $1", old, new)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query!(
+        "insert into user_op (id, account, nonce_key, born_block, owner, salt, by_lane)
+         select $2, account, $3, $4, owner, salt, true from user_op where id = $1",
+        old,
+        new,
+        &nonce_key(new).to_be_bytes::<24>()[..],
+        big(head),
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 /// Locks a user operation that is in no block, against other lanes that sign it, halve it or carry it.
 pub async fn lock_open(tx: &mut EngineTx, user_op: Uuid) -> db::Result<bool> {
     let open = sqlx::query!("select id from user_op where id = $1 and state = 'open' for update", user_op);

@@ -15,7 +15,9 @@ pub use handing_over::{
     Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, refuse, with_bundler,
 };
 pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
-pub use membership::{claim, is_being_deployed, is_signed, lock_for_boarding, lock_open, members, split};
+pub use membership::{
+    begin_anew_by_lane, claim, is_being_deployed, is_signed, lock_for_boarding, lock_open, members, split,
+};
 pub use user_op::{Ending, MinedUserOp, Offer, OpenUserOp, Operation, Version};
 pub use user_op::{
     end, end_operations, hashes_of, hold, insert_version, mark_mined, mined, open, operations, reopen, versions,
