@@ -167,13 +167,14 @@ pub async fn is_signed(tx: &mut EngineTx, user_op: Uuid) -> db::Result<bool> {
     Ok(version.fetch_optional(&mut **tx).await?.is_some())
 }
 
-/// Whether another user operation that deploys the same account is out and not final.
+/// Whether an older user operation that deploys the same account is out and not final. Of two that would deploy it, one
+/// must not wait for the other.
 pub async fn is_being_deployed(db: &Db, user_op: &OpenUserOp) -> db::Result<bool> {
     let mut tx = db.engine().await?;
     let row = sqlx::query!(
         r#"select exists (
                select from user_op u join user_op_version v on v.user_op_id = u.id
-               where u.account = $1 and u.state <> 'ended' and u.id <> $2 and v.deploys
+               where u.account = $1 and u.state <> 'ended' and u.id < $2 and v.deploys
            ) as "deploying!""#,
         user_op.account.as_slice(),
         user_op.id,
