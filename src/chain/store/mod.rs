@@ -6,10 +6,9 @@ mod lane;
 mod membership;
 mod user_op;
 
-pub use bundle::{Bundle, NewBundle, Purpose};
+pub use bundle::{Bundle, Deposits, NewBundle, Purpose};
 pub use bundle::{
-    alive, in_flight, insert as insert_bundle, is_deposit_under_way, mark_done, mark_sent, reopen as reopen_bundles,
-    set_failure,
+    alive, deposits, in_flight, insert as insert_bundle, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
 };
 pub use handing_over::{
     Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, refuse, with_bundler,
