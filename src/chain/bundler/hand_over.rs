@@ -8,7 +8,7 @@ use alloy::primitives::B256;
 use super::Bundler;
 use super::cause::{Asked, Cause};
 use super::endpoint::EndpointError;
-use super::patience::{LONGEST_PAUSE, PAUSE, Rest, is_hopeless, pause};
+use super::patience::{LONGEST_PAUSE, PAUSE, Rest, is_hopeless, is_over, pause};
 use super::sign::Wish;
 use crate::chain::deployment::Deployment;
 use crate::chain::engine::{Engine, EngineError, Result};
@@ -73,6 +73,9 @@ impl Engine {
         if is_overdue && self.locate(user_op).await? {
             return Ok(());
         }
+        if self.is_given_up(user_op, head).await? {
+            return Ok(());
+        }
         let mut wish = match version {
             Some(_) if is_overdue => Some(Wish::HigherFees(Asked::default())),
             Some(_) => None,
@@ -98,6 +101,19 @@ impl Engine {
         let why = "the bundler refuses whatever is signed for it";
         tracing::warn!(user_op = %user_op.id, why);
         Ok(store::refuse(self.chain.db(), user_op.id, pause(user_op.refusals + 1), why).await?)
+    }
+
+    /// Gives to lanes what the bundler has had for too long; `false` when it may have it still.
+    async fn is_given_up(&self, user_op: &OpenUserOp, head: &Head) -> Result<bool> {
+        let chain = &self.chain;
+        let offers = store::offers(chain.db(), user_op.id).await?;
+        if !is_over(&offers, user_op, head.number, chain.settings().replace_after_blocks) {
+            return Ok(false);
+        }
+        let why = "the bundler refuses it, or takes it and does not carry it";
+        tracing::warn!(user_op = %user_op.id, why, "a lane carries what the bundler does not");
+        store::give_to_lanes(chain.db(), user_op.id, why).await?;
+        Ok(true)
     }
 
     /// Sends a stored signature; why the bundler does not take it, if so.

@@ -6,7 +6,7 @@ use alloy::primitives::B256;
 use uuid::Uuid;
 
 use super::user_op::Row;
-use super::{OpenUserOp, big, told};
+use super::{OpenUserOp, big, small, told};
 use crate::db::{self, Db, EngineTx};
 
 /// Whose user operations the bundler takes; the others', and those that it cannot carry, go by lane.
@@ -85,6 +85,28 @@ pub async fn bundler_backlog(db: &Db, takes: Takes) -> db::Result<(i64, i64, Opt
     .fetch_one(&mut *tx)
     .await?;
     Ok((row.waiting, row.sent, row.failure))
+}
+
+/// What the bundler was offered for one user operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Offers {
+    /// How many signatures.
+    pub count: u32,
+    /// When the first of those that it took was signed; `None`: it took none.
+    pub taken_since: Option<u64>,
+}
+
+/// What the bundler was offered for a user operation so far.
+pub async fn offers(db: &Db, user_op: Uuid) -> db::Result<Offers> {
+    let mut tx = db.engine().await?;
+    let row = sqlx::query!(
+        r#"select count(*) as "count!", min(stored_block) filter (where sent_block is not null) as taken_since
+           from user_op_version where user_op_id = $1 and stored_block is not null"#,
+        user_op,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(Offers { count: u32::try_from(row.count).unwrap_or(u32::MAX), taken_since: row.taken_since.map(small) })
 }
 
 /// The hash of the newest signature, within a transaction that has locked the user operation.

@@ -11,7 +11,7 @@ pub use bundle::{
     alive, deposits, in_flight, insert as insert_bundle, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
 };
 pub use handing_over::{
-    Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, refuse, with_bundler,
+    Offers, Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, offers, refuse, with_bundler,
 };
 pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
 pub use membership::{
