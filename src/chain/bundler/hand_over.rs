@@ -24,9 +24,6 @@ const PASSENGERS: i64 = 64;
 /// How often one user operation is signed again in one round.
 const ATTEMPTS: usize = 4;
 
-/// Signatures of one user operation that the bundler is asked for.
-const HINTS: usize = 4;
-
 impl Engine {
     /// Hands over what the bundler should carry and does not, for half a lease at most: the lane has other work.
     pub(in crate::chain) async fn hand_over(&mut self, lease: &Lease, head: &Head) -> Result<()> {
@@ -141,17 +138,15 @@ impl Engine {
         Ok(None)
     }
 
-    /// Looks where the bundler says that one of these user operations is. It may say what it likes: what counts is the
-    /// event in that block.
-    pub(in crate::chain) async fn follow_hint(&self, ours: &HashMap<B256, OpenUserOp>) -> Result<bool> {
-        let Some(bundler) = self.chain.bundler() else { return Ok(false) };
-        for hash in ours.keys().take(HINTS) {
-            let Ok(Some(number)) = bundler.client.block_of(*hash).await else { continue };
-            let Ok(Some(receipts)) = self.chain.rpc().block_receipts(number).await else { continue };
-            for log in receipts.iter().flat_map(|receipt| receipt.logs()) {
-                if self.see(ours, log).await? {
-                    return Ok(true);
-                }
+    /// Looks where the bundler says that the newest of these signatures is, unless it rests. It may say what it likes: what
+    /// counts is the event in that block.
+    pub(in crate::chain) async fn follow_hint(&self, ours: &HashMap<B256, OpenUserOp>, newest: B256) -> Result<bool> {
+        let Some(bundler) = self.chain.bundler().filter(|_| self.rest.is_over()) else { return Ok(false) };
+        let Ok(Some(number)) = bundler.client.block_of(newest).await else { return Ok(false) };
+        let Ok(Some(receipts)) = self.chain.rpc().block_receipts(number).await else { return Ok(false) };
+        for log in receipts.iter().flat_map(|receipt| receipt.logs()) {
+            if self.see(ours, log).await? {
+                return Ok(true);
             }
         }
         Ok(false)

@@ -3,10 +3,10 @@
 use alloy::primitives::{Bytes, hex};
 use alloy::sol_types::SolValue;
 
-use super::cause::{Asked, Cause};
+use super::Bundler;
+use super::cause::Asked;
 use super::client::Estimate;
-use super::{Bundler, EndpointError};
-use crate::chain::engine::{Engine, EngineError, Result};
+use crate::chain::engine::{Engine, Result};
 use crate::chain::entry_point::{self, DEPLOYMENT_GAS, ENTRY_POINT, UserOperation, VERIFICATION_GAS};
 use crate::chain::fees::Fees;
 use crate::chain::gather::{Calls, unpack};
@@ -111,10 +111,9 @@ impl Engine {
         let earlier = newest.and_then(unpack).as_ref().and_then(UserOperation::unpack);
         let least = Least::new(earlier.as_ref(), deploys, wish);
         let drafted = draft(user_op, &calls, deploys, fees);
-        let mut op = match self.with_gas(bundler, lease, drafted, least).await {
-            Err(EngineError::Endpoint(error)) => return self.refused(lease, user_op, &calls, error, head).await,
-            drafted => drafted?,
-        };
+        // Should the bundler say that calls revert which do not for our node, a lane carries all of them: not halved, or a
+        // bundler that lies would make single payments of every batch.
+        let mut op = self.with_gas(bundler, lease, drafted, least).await?;
         let hash = entry_point::hash(&op.pack(), ENTRY_POINT, chain.settings().chain_id);
         op.signature = signer.sign_hash(&hash).await?.as_bytes().into();
         let version = Version {
@@ -198,23 +197,6 @@ impl Engine {
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// What the bundler says of the estimate may be for us to mend.
-    async fn refused(
-        &mut self,
-        lease: &Lease,
-        user_op: &OpenUserOp,
-        calls: &Calls,
-        error: EndpointError,
-        head: &Head,
-    ) -> Result<Option<Version>> {
-        // The bundler sees calls revert that do not for our node: halved, a bad one stands alone in the end.
-        let is_batch = calls.operations.len() > 1;
-        if is_batch && error.cause() == Cause::Reverts && self.halve(lease, user_op, head).await? {
-            return Ok(None);
-        }
-        Err(EngineError::Endpoint(error))
     }
 }
 

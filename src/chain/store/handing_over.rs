@@ -49,12 +49,15 @@ pub async fn for_bundler(db: &Db, takes: Takes, overdue: u64, limit: i64) -> db:
     Ok(rows.into_iter().map(OpenUserOp::from).collect())
 }
 
-/// How many user operations of the treasury, and of all accounts, are for the bundler, in no block, and not held back.
+/// How many user operations of the treasury are for the bundler, in no block and not held back, and how many of all
+/// accounts, held back or not: what somebody refuses must not pile up.
 pub async fn with_bundler(db: &Db, takes: Takes) -> db::Result<(usize, usize)> {
     let mut tx = db.engine().await?;
     let row = sqlx::query!(
-        r#"select count(*) filter (where owner is null) as "treasury!", count(*) as "all!" from user_op
-           where state = 'open' and not by_lane and coalesce(held_until, '-infinity') <= now()
+        r#"select count(*) filter (where owner is null and coalesce(held_until, '-infinity') <= now()) as "treasury!",
+                  count(*) as "all!"
+           from user_op
+           where state = 'open' and not by_lane
              and (case when owner is null then $1::boolean else $2 end)"#,
         takes.treasury,
         takes.wallets,

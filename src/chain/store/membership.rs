@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::Address;
 use uuid::Uuid;
 
+use super::handing_over::Takes;
 use super::user_op::OpenUserOp;
 use super::{address, big, hash};
 use crate::chain::entry_point::nonce_key;
@@ -12,9 +13,11 @@ use crate::chain::payer::SmartWallet;
 use crate::db::{self, Db, EngineTx};
 
 /// Gathers up to `limit` waiting operations, the oldest first, in new user operations: one an account. Only of
-/// accounts that this engine can sign for: its treasury, and wallets of its owner keys. Returns how many it made.
+/// accounts that somebody has room for and this engine can sign for: its treasury, and wallets of its owner keys. Returns
+/// how many it made.
 pub async fn claim(
     tx: &mut EngineTx,
+    room: Takes,
     treasury: Address,
     owners: &[Address],
     limit: i64,
@@ -22,11 +25,13 @@ pub async fn claim(
 ) -> db::Result<usize> {
     let rows = sqlx::query!(
         "select tenant_id, id, account, owner, salt from chain_op
-         where (account = $1 or owner = any($2)) and state = 'waiting' and user_op_id is null and mode = 'live'
+         where ((account = $1 and $4) or (owner = any($2) and $5)) and state = 'waiting' and user_op_id is null and mode = 'live'
          order by id limit $3 for update skip locked",
         treasury.as_slice(),
         &owners.iter().map(|owner| owner.to_vec()).collect::<Vec<_>>(),
         limit,
+        room.treasury,
+        room.wallets,
     )
     .fetch_all(&mut **tx)
     .await?;
