@@ -178,7 +178,7 @@ mod tests {
     }
 
     /// A receipt with these events of the EntryPoint.
-    fn receipt(events: &[alloy::primitives::LogData]) -> TransactionReceipt {
+    fn receipt(events: &[alloy::primitives::LogData]) -> Option<TransactionReceipt> {
         let logs: Vec<_> = events
             .iter()
             .map(|event| {
@@ -193,7 +193,7 @@ mod tests {
             "contractAddress": null, "transactionHash": B256::ZERO, "transactionIndex": "0x0",
             "blockHash": B256::ZERO, "blockNumber": "0x1",
         });
-        serde_json::from_value(receipt).expect("a receipt")
+        serde_json::from_value(receipt).ok()
     }
 
     fn ended(hash: u8, success: bool) -> alloy::primitives::LogData {
@@ -221,13 +221,17 @@ mod tests {
         let calls =
             UserOperationRevertReason { userOpHash: hash, sender, nonce, revertReason: Bytes::new() }.encode_log_data();
         let undone = |hash: u8, events: &[alloy::primitives::LogData]| {
-            let outcome = find(&[receipt(events)], &[B256::repeat_byte(hash)], sender).expect("its event is there");
-            outcome.undone_by_payer
+            let receipts: Vec<_> = receipt(events).into_iter().collect();
+            find(&receipts, &[B256::repeat_byte(hash)], sender).map(|outcome| outcome.undone_by_payer)
         };
-        assert!(undone(1, &[post_op.clone(), ended(1, false)]));
-        assert!(undone(1, &[prefund, ended(1, false)]));
-        assert!(!undone(1, &[calls, ended(1, false)]));
-        assert!(!undone(2, &[post_op.clone(), ended(1, false), ended(2, false)]), "it is about another one");
-        assert!(!undone(1, &[post_op, ended(1, true)]), "the calls took effect");
+        assert_eq!(undone(1, &[post_op.clone(), ended(1, false)]), Some(true));
+        assert_eq!(undone(1, &[prefund, ended(1, false)]), Some(true));
+        assert_eq!(undone(1, &[calls, ended(1, false)]), Some(false));
+        assert_eq!(
+            undone(2, &[post_op.clone(), ended(1, false), ended(2, false)]),
+            Some(false),
+            "it is about another one"
+        );
+        assert_eq!(undone(1, &[post_op, ended(1, true)]), Some(false), "the calls took effect");
     }
 }
