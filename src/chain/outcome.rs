@@ -179,14 +179,11 @@ mod tests {
 
     /// A receipt with these events of the EntryPoint.
     fn receipt(events: &[alloy::primitives::LogData]) -> Option<TransactionReceipt> {
-        let logs: Vec<_> = events
-            .iter()
-            .map(|event| {
-                serde_json::json!({
-                    "address": ENTRY_POINT, "topics": event.topics(), "data": event.data, "removed": false,
-                })
-            })
-            .collect();
+        let log = |event: &alloy::primitives::LogData| Log {
+            inner: alloy::primitives::Log { address: ENTRY_POINT, data: event.clone() },
+            ..Log::default()
+        };
+        let logs: Vec<Log> = events.iter().map(log).collect();
         let receipt = serde_json::json!({
             "type": "0x2", "status": "0x1", "cumulativeGasUsed": "0x1", "gasUsed": "0x1", "effectiveGasPrice": "0x1",
             "logs": logs, "logsBloom": alloy::primitives::Bloom::ZERO, "from": Address::ZERO, "to": ENTRY_POINT,
