@@ -22,3 +22,4 @@ alter table bundle drop constraint bundle_purpose_known;
 alter table bundle
     add constraint bundle_purpose_known check (purpose in ('user_ops', 'delegate', 'cancel', 'deposit')) not valid;
 alter table bundle validate constraint bundle_purpose_known;
+create index bundle_deposit on bundle (done_block) where purpose = 'deposit';

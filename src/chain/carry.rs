@@ -6,6 +6,7 @@ use alloy::primitives::{Bytes, U256};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::{SolCall, SolError};
 
+use super::bundler::FILL_EVERY;
 use super::contracts::IEntryPoint::{FailedOp, FailedOpWithRevert, handleOpsCall};
 use super::contracts::PackedUserOperation;
 use super::deployment::Deployment;
@@ -179,8 +180,8 @@ impl Engine {
         store::confirm(&mut tx, lease).await?;
         let is_first = nonce == lease.next_nonce;
         if purpose == Purpose::Deposit {
-            let since = head.number.saturating_sub(self.chain.settings().replace_after_blocks);
-            if is_first && store::is_deposit_under_way(&mut tx, since).await? {
+            let known = store::deposits(&mut tx, lease.lane, head.number.saturating_sub(FILL_EVERY)).await?;
+            if is_first && (known.under_way || known.made_lately) {
                 return Ok(None);
             }
         }

@@ -39,6 +39,10 @@ sol! {
         event UserOperationRevertReason(
             bytes32 indexed userOpHash, address indexed sender, uint256 nonce, bytes revertReason
         );
+        event PostOpRevertReason(
+            bytes32 indexed userOpHash, address indexed sender, uint256 nonce, bytes revertReason
+        );
+        event UserOperationPrefundTooLow(bytes32 indexed userOpHash, address indexed sender, uint256 nonce);
         event BeforeExecution();
 
         error FailedOp(uint256 opIndex, string reason);

@@ -14,7 +14,7 @@ use super::entry_point::{self, DEPLOYMENT_GAS, ENTRY_POINT, VERIFICATION_GAS};
 use super::rpc::Head;
 use super::rpc_error::RpcError;
 use super::settings::SharedSigner;
-use super::store::{self, Lease, OpenUserOp, Operation, Version};
+use super::store::{self, Lease, OpenUserOp, Operation, Takes, Version};
 use crate::foundation::FailPoint;
 
 /// User operations that are with a bundler at once, at most.
@@ -40,13 +40,15 @@ impl Engine {
     /// Makes a user operation of what waits, when a bundle could take it. What waits meanwhile makes the next larger.
     pub(super) async fn gather(&self, lease: &Lease, head: &Head) -> Result<()> {
         let settings = self.chain.settings();
-        if self.has_enough(lease).await? {
+        let room = self.room(lease).await?;
+        if room == Takes::default() {
             return Ok(());
         }
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
         let owners: Vec<Address> = settings.wallet_owners.iter().map(|owner| owner.address()).collect();
-        let claimed = store::claim(&mut tx, self.chain.treasury(), &owners, settings.batch_limit, head.number).await?;
+        let claimed =
+            store::claim(&mut tx, room, self.chain.treasury(), &owners, settings.batch_limit, head.number).await?;
         tx.commit().await?;
         if claimed > 0 {
             FailPoint::Claimed.reached();
@@ -54,12 +56,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the lane, or the bundler, has enough to carry.
-    async fn has_enough(&self, lease: &Lease) -> Result<bool> {
+    /// Whose operations somebody has room for: the way that has enough to carry does not stop the other one.
+    async fn room(&self, lease: &Lease) -> Result<Takes> {
         let (takes, in_flight) = (self.chain.bundler_takes(), self.chain.settings().in_flight);
-        let lane_is_full = !takes.wallets && self.nonces_in_flight(lease).await? >= in_flight;
+        let lane_has_room = self.nonces_in_flight(lease).await? < in_flight;
         let (of_treasury, of_all) = store::with_bundler(self.chain.db(), takes).await?;
-        Ok(lane_is_full || of_treasury >= in_flight || of_all >= WITH_BUNDLER)
+        let bundler_has_room = of_all < WITH_BUNDLER;
+        Ok(Takes {
+            treasury: if takes.treasury { bundler_has_room && of_treasury < in_flight } else { lane_has_room },
+            wallets: if takes.wallets { bundler_has_room } else { lane_has_room },
+        })
     }
 
     /// How many nonces of the lane are taken and not passed by the chain.

@@ -6,7 +6,9 @@ use alloy::sol_types::{Revert, SolError, SolEvent};
 
 use super::contracts::IBatchAccount::ExecuteError;
 use super::contracts::IERC20::Transfer;
-use super::contracts::IEntryPoint::{BeforeExecution, UserOperationEvent, UserOperationRevertReason};
+use super::contracts::IEntryPoint::{
+    BeforeExecution, PostOpRevertReason, UserOperationEvent, UserOperationPrefundTooLow, UserOperationRevertReason,
+};
 use super::entry_point::ENTRY_POINT;
 use super::store::{Ending, Operation};
 
@@ -19,6 +21,8 @@ pub struct Outcome {
     pub success: bool,
     /// Why they did not.
     pub failure: Option<String>,
+    /// Whether who pays for gas undid the calls, so that this failure says nothing of them.
+    pub undone_by_payer: bool,
     /// Transfers that its calls made.
     transfers: Vec<SeenTransfer>,
 }
@@ -40,7 +44,7 @@ pub fn find(receipts: &[TransactionReceipt], hashes: &[B256], account: Address) 
 
 fn in_receipt(receipt: &TransactionReceipt, hashes: &[B256], account: Address) -> Option<Outcome> {
     let mut transfers = Vec::new();
-    let mut failure = None;
+    let (mut failure, mut undone_by_payer) = (None, false);
     for log in receipt.logs() {
         let ours = log.address() == ENTRY_POINT;
         match log.topic0() {
@@ -48,6 +52,9 @@ fn in_receipt(receipt: &TransactionReceipt, hashes: &[B256], account: Address) -
             Some(&UserOperationRevertReason::SIGNATURE_HASH) if ours => {
                 let reason = UserOperationRevertReason::decode_log(&log.inner).ok();
                 failure = reason.map(|event| revert_reason(&event.revertReason));
+            }
+            Some(&PostOpRevertReason::SIGNATURE_HASH | &UserOperationPrefundTooLow::SIGNATURE_HASH) if ours => {
+                undone_by_payer = true;
             }
             Some(&UserOperationEvent::SIGNATURE_HASH) if ours => {
                 let event = UserOperationEvent::decode_log(&log.inner).ok()?;
@@ -57,11 +64,12 @@ fn in_receipt(receipt: &TransactionReceipt, hashes: &[B256], account: Address) -
                         tx_hash: receipt.transaction_hash,
                         success: event.success,
                         failure,
+                        undone_by_payer: undone_by_payer && !event.success,
                         transfers,
                     });
                 }
                 transfers.clear();
-                failure = None;
+                (failure, undone_by_payer) = (None, false);
             }
             Some(&Transfer::SIGNATURE_HASH) => transfers.extend(transfer_from(log, account)),
             _ => {}
@@ -144,7 +152,7 @@ mod tests {
             log_index: None,
         };
         let transfers = seen.iter().map(transfer).collect();
-        let outcome = Outcome { tx_hash: B256::ZERO, success: true, failure: None, transfers };
+        let outcome = Outcome { tx_hash: B256::ZERO, success: true, failure: None, undone_by_payer: false, transfers };
         let asked: Vec<Operation> = asked.iter().map(operation).collect();
         outcome.endings(&asked).into_iter().map(|ending| ending.state).collect()
     }
@@ -167,5 +175,60 @@ mod tests {
         assert_eq!(states(&[(7, 100)], &[(9, 1), (7, 99)]), ["review"]);
         assert_eq!(states(&[(7, 100), (8, 50)], &[(7, 99), (9, 1), (8, 49), (9, 1)]), ["review", "review"]);
         assert_eq!(states(&[(7, 100)], &[(9, 1), (7, 100)]), ["succeeded"]);
+    }
+
+    /// A receipt with these events of the EntryPoint.
+    fn receipt(events: &[alloy::primitives::LogData]) -> Option<TransactionReceipt> {
+        let log = |event: &alloy::primitives::LogData| Log {
+            inner: alloy::primitives::Log { address: ENTRY_POINT, data: event.clone() },
+            ..Log::default()
+        };
+        let logs: Vec<Log> = events.iter().map(log).collect();
+        let receipt = serde_json::json!({
+            "type": "0x2", "status": "0x1", "cumulativeGasUsed": "0x1", "gasUsed": "0x1", "effectiveGasPrice": "0x1",
+            "logs": logs, "logsBloom": alloy::primitives::Bloom::ZERO, "from": Address::ZERO, "to": ENTRY_POINT,
+            "contractAddress": null, "transactionHash": B256::ZERO, "transactionIndex": "0x0",
+            "blockHash": B256::ZERO, "blockNumber": "0x1",
+        });
+        serde_json::from_value(receipt).ok()
+    }
+
+    fn ended(hash: u8, success: bool) -> alloy::primitives::LogData {
+        let zero = U256::ZERO;
+        let (sender, paymaster) = (Address::repeat_byte(5), Address::repeat_byte(6));
+        let event = UserOperationEvent {
+            userOpHash: B256::repeat_byte(hash),
+            sender,
+            paymaster,
+            nonce: zero,
+            success,
+            actualGasCost: zero,
+            actualGasUsed: zero,
+        };
+        event.encode_log_data()
+    }
+
+    #[test]
+    fn what_the_payer_undid_is_told_from_what_the_calls_did() {
+        let (sender, nonce) = (Address::repeat_byte(5), U256::ZERO);
+        let hash = B256::repeat_byte(1);
+        let post_op =
+            PostOpRevertReason { userOpHash: hash, sender, nonce, revertReason: Bytes::new() }.encode_log_data();
+        let prefund = UserOperationPrefundTooLow { userOpHash: hash, sender, nonce }.encode_log_data();
+        let calls =
+            UserOperationRevertReason { userOpHash: hash, sender, nonce, revertReason: Bytes::new() }.encode_log_data();
+        let undone = |hash: u8, events: &[alloy::primitives::LogData]| {
+            let receipts: Vec<_> = receipt(events).into_iter().collect();
+            find(&receipts, &[B256::repeat_byte(hash)], sender).map(|outcome| outcome.undone_by_payer)
+        };
+        assert_eq!(undone(1, &[post_op.clone(), ended(1, false)]), Some(true));
+        assert_eq!(undone(1, &[prefund, ended(1, false)]), Some(true));
+        assert_eq!(undone(1, &[calls, ended(1, false)]), Some(false));
+        assert_eq!(
+            undone(2, &[post_op.clone(), ended(1, false), ended(2, false)]),
+            Some(false),
+            "it is about another one"
+        );
+        assert_eq!(undone(1, &[post_op, ended(1, true)]), Some(false), "the calls took effect");
     }
 }

@@ -58,7 +58,7 @@ impl Engine {
         let distinct: HashMap<_, _> = open.values().map(|user_op| (user_op.id, user_op)).collect();
         for user_op in distinct.values() {
             // Whoever carries it will ask again.
-            if let Err(error) = self.locate(user_op).await {
+            if let Err(error) = self.locate_by(user_op, false).await {
                 tracing::warn!(user_op = %user_op.id, %error, "a user operation cannot be located");
             }
         }
@@ -68,19 +68,24 @@ impl Engine {
     /// Asks the EntryPoint whether the nonce is used up, and if so finds where; `false` when it is not, or when the
     /// node does not know where yet.
     pub(super) async fn locate(&self, user_op: &OpenUserOp) -> Result<bool> {
+        self.locate_by(user_op, true).await
+    }
+
+    /// The same; the bundler is asked for a hint, which may take its time, or it is not.
+    async fn locate_by(&self, user_op: &OpenUserOp, may_ask: bool) -> Result<bool> {
         let rpc = self.chain.rpc();
         let call = getNonceCall { sender: user_op.account, key: user_op.nonce_key() };
         let next = rpc.view(ENTRY_POINT, &call).await?;
         if next & U256::from(u64::MAX) == U256::ZERO {
             return Ok(false);
         }
-        let versions = store::versions(self.chain.db()).await?;
-        let ours: HashMap<B256, OpenUserOp> =
-            versions.into_iter().filter(|(_, other)| other.id == user_op.id).collect();
-        if self.follow_hint(&ours).await? {
+        let hashes = store::hashes_of(self.chain.db(), user_op.id).await?;
+        let ours: HashMap<B256, OpenUserOp> = hashes.iter().map(|hash| (*hash, user_op.clone())).collect();
+        if let Some(newest) = hashes.first().filter(|_| may_ask)
+            && self.follow_hint(&ours, *newest).await?
+        {
             return Ok(true);
         }
-        let hashes: Vec<B256> = ours.keys().copied().collect();
         let head = rpc.head().await?.number;
         let mut from = user_op.born_block.saturating_sub(REORG_MARGIN);
         let mut range = LOG_RANGE;

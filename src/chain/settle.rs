@@ -77,6 +77,13 @@ impl Engine {
         }
         let endings = match (outcome.success, operations) {
             (true, _) => outcome.endings(operations),
+            (false, _) if outcome.undone_by_payer => {
+                // Its nonce is used and nothing moved; nobody but the lane pays for the next one.
+                tracing::error!(user_op = %user_op.id, "who pays for gas undid a user operation: a lane carries it");
+                metrics::counter!("diolkos_user_ops_undone_by_payer_total").increment(1);
+                store::begin_anew_by_lane(&mut tx, user_op.id, head.number).await?;
+                Vec::new()
+            }
             (false, [alone]) => vec![Ending {
                 tenant: alone.tenant,
                 id: alone.id,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::app::TestApp;
 use crate::harness::engine::{Path, TestEngine, stranger};
+use crate::harness::paymaster::that_undoes;
 use crate::harness::rpc_proxy::{Fault, RpcProxy};
 use crate::harness::services::services;
 use crate::harness::tenant::phone;
@@ -230,6 +231,28 @@ async fn a_paymaster_that_refuses_keeps_payments_waiting_until_it_pays() {
         engine.arrives_once(jane, &operations).await;
     }
     assert_eq!(carried_by_lane(&engine).await, 0);
+}
+
+#[tokio::test]
+async fn a_paymaster_that_undoes_what_it_paid_for_fails_no_payment() {
+    let (engine, bundler) = at_rest().await;
+    let hostile = that_undoes(&engine.services.rpc_url).await;
+    let stub = json!({
+        "paymaster": hostile, "paymasterData": "0x", "isFinal": true,
+        "paymasterVerificationGasLimit": "0x13880", "paymasterPostOpGasLimit": "0x13880",
+    });
+    let estimate =
+        json!({"preVerificationGas": "0x186a0", "verificationGasLimit": "0x30d40", "callGasLimit": "0x30d40"});
+    engine.sponsor.as_ref().unwrap().next(usize::MAX, "pm_getPaymasterStubData", Fault::Answer(stub));
+    bundler.next(usize::MAX, ESTIMATE, Fault::Answer(estimate));
+
+    let (jane, shop) = (stranger(), stranger());
+    let operations = engine.pay(&[(jane, 5), (shop, 7)]).await;
+    assert_eq!(engine.ended(&operations).await, ["succeeded", "succeeded"]);
+    assert_eq!((engine.transfers_to(jane).await, engine.transfers_to(shop).await), (vec![5], vec![7]));
+    let query = "select count(*) from user_op where state = 'ended' and not success";
+    let undone: i64 = sqlx::query_scalar(query).fetch_one(&mut engine.sql().await).await.unwrap();
+    assert!(undone >= 1 && carried_by_lane(&engine).await >= 1, "{undone}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::chain::contracts::IEntryPoint::{balanceOfCall, depositToCall};
 use crate::chain::engine::{Engine, Result};
 use crate::chain::entry_point::ENTRY_POINT;
 use crate::chain::rpc::Head;
-use crate::chain::store::{Lease, Purpose};
+use crate::chain::store::{self, Deposits, Lease, Purpose};
 use crate::chain::transaction::Draft;
 use crate::chain::{Chain, RpcError};
 
@@ -17,6 +17,10 @@ const DEPOSIT_GAS: u64 = 120_000;
 
 /// Blocks from one look at the deposit to the next, unless the bundler complains.
 const LOOK_EVERY: u64 = 5;
+
+/// Blocks from one filling to the next at least: a bundler that charges whatever it likes gets no more than that. Until
+/// then lanes carry what the deposit does not cover.
+pub(in crate::chain) const FILL_EVERY: u64 = 150;
 
 /// How full a deposit is kept, in wei.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +43,10 @@ pub struct Deposit {
     looked_at: Option<u64>,
     /// The bundler has said that it does not cover a user operation.
     pub(super) is_short: bool,
-    /// It is being filled: what it pays for waits that long.
+    /// It is being filled: what it pays for waits that long, within limits.
     pub(super) is_filling: bool,
+    /// The block when it was first found to be low.
+    low_since: Option<u64>,
 }
 
 impl Engine {
@@ -48,15 +54,34 @@ impl Engine {
     pub(in crate::chain) async fn fill_deposit(&mut self, lease: &mut Lease, head: &Head) -> Result<()> {
         let chain = self.chain.clone();
         let Some(bundler) = chain.bundler().filter(|bundler| bundler.is_paid_by_treasury()) else { return Ok(()) };
-        let Deposit { looked_at, is_short, .. } = self.deposit;
+        let Deposit { looked_at, is_short, low_since, .. } = self.deposit;
         if !is_short && looked_at.is_some_and(|block| head.number < block + LOOK_EVERY) {
             return Ok(());
         }
         let DepositMarks { low, high } = bundler.deposit;
         let held = of_treasury(&chain).await?;
         let enough = if is_short { low.max(high / U256::from(2)) } else { low };
-        self.deposit = Deposit { looked_at: Some(head.number), is_short: false, is_filling: false };
+        self.deposit = Deposit { looked_at: Some(head.number), ..Deposit::default() };
         if held >= enough {
+            return Ok(());
+        }
+        let low_since = low_since.unwrap_or(head.number);
+        let is_worth_waiting = head.number.saturating_sub(low_since) <= 2 * chain.settings().replace_after_blocks;
+        // It is looked at again in the next block, until it is not low.
+        let filling = Deposit {
+            looked_at: None,
+            is_short: false,
+            is_filling: held < low && is_worth_waiting,
+            low_since: Some(low_since),
+        };
+        let known = self.deposits(lease, head).await?;
+        if known.under_way {
+            self.deposit = filling;
+            return Ok(());
+        }
+        if known.made_lately {
+            tracing::error!(%held, "the treasury's deposit in the EntryPoint was filled just now and is low again");
+            metrics::counter!("diolkos_deposit_unfilled_total").increment(1);
             return Ok(());
         }
         let affordable = chain.rpc().balance(lease.lane).await? / U256::from(2);
@@ -70,13 +95,19 @@ impl Engine {
         let draft = Draft { to: ENTRY_POINT, value, input, gas_limit: DEPOSIT_GAS, authorization: None };
         let fees = chain.settings().fees.suggest(chain.rpc(), head).await?;
         let nonce = lease.next_nonce;
-        // It is looked at again in the next block, until it is full.
-        self.deposit = Deposit { looked_at: None, is_short: false, is_filling: held < low };
+        self.deposit = filling;
         // `None` when another one is on its way, or was in a block just now.
         if let Some(bundle) = self.store(lease, head, nonce, Purpose::Deposit, vec![], &draft, fees).await? {
             tracing::info!(lane = %lease.lane, %held, %value, "the treasury's deposit in the EntryPoint is filled");
             self.broadcast(&bundle, head).await?;
         }
         Ok(())
+    }
+
+    async fn deposits(&self, lease: &Lease, head: &Head) -> Result<Deposits> {
+        let mut tx = self.chain.db().engine().await?;
+        let known = store::deposits(&mut tx, lease.lane, head.number.saturating_sub(FILL_EVERY)).await?;
+        tx.commit().await?;
+        Ok(known)
     }
 }

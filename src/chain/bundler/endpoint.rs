@@ -111,6 +111,22 @@ struct Refusal {
     message: String,
 }
 
+/// Characters of a word in a URL at least that may be a key: shorter ones are in many a sentence.
+const SHORTEST_KEY: usize = 5;
+
+/// What a party says without what may be secret in its URL (user, password, long parts of the path, values of the
+/// query), should it quote it.
+fn without_secrets(message: &str, url: &SecretString) -> String {
+    let Ok(url) = Url::parse(url.expose_secret().trim()) else { return message.to_owned() };
+    let path = url.path_segments().into_iter().flatten().filter(|part| part.len() > 8).map(str::to_owned);
+    let raw_values = url.query().into_iter().flat_map(|query| query.split('&'));
+    let raw_values = raw_values.filter_map(|pair| pair.split_once('=')).map(|(_, value)| value.to_owned());
+    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    let user = [url.username(), url.password().unwrap_or_default()].map(str::to_owned);
+    let secrets = path.chain(raw_values).chain(values).chain(user).filter(|secret| secret.len() >= SHORTEST_KEY);
+    secrets.fold(message.to_owned(), |message, secret| message.replace(&secret, "***"))
+}
+
 /// `HTTP_PROXY` is not for a party on this machine.
 fn is_local(url: &SecretString) -> bool {
     Url::parse(url.expose_secret()).is_ok_and(|url| is_loopback(&url))
@@ -152,7 +168,7 @@ impl Endpoint {
             Ok(Answer { error: Some(Refusal { code, message }), .. }) => Err(EndpointError::Refused {
                 party: self.party,
                 code: code.unwrap_or(INTERNAL_ERROR),
-                message: message.chars().filter(|c| !c.is_control()).take(WORDS).collect(),
+                message: without_secrets(&message, &self.url).chars().filter(|c| !c.is_control()).take(WORDS).collect(),
             }),
             Ok(Answer { result, .. }) if status.is_success() => Ok(result.unwrap_or_default()),
             _ if !status.is_success() => Err(self.unavailable(&format!("HTTP status {}", status.as_u16()))),
@@ -172,5 +188,19 @@ impl Endpoint {
     /// Only the kind of failure is told: the error itself may quote the URL.
     fn broken(&self, error: &reqwest::Error) -> EndpointError {
         self.unavailable(if error.is_timeout() { "time limit" } else { "connection failed" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_party_that_quotes_its_url_gives_no_key_away() {
+        let url =
+            "https://alice:opensesame@bundler.example/v2/0123456789abcdef/rpc?apikey=k-98765&v=2".to_owned().into();
+        let said = "POST /v2/0123456789abcdef/rpc?apikey=k-98765 by alice:opensesame: 2 requests too many";
+        assert_eq!(without_secrets(said, &url), "POST /v2/***/rpc?apikey=*** by ***:***: 2 requests too many");
+        assert_eq!(without_secrets("AA21 didn't pay prefund", &url), "AA21 didn't pay prefund");
     }
 }

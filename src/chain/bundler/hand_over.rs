@@ -8,7 +8,7 @@ use alloy::primitives::B256;
 use super::Bundler;
 use super::cause::{Asked, Cause};
 use super::endpoint::EndpointError;
-use super::patience::{LONGEST_PAUSE, PAUSE, Rest, is_hopeless, pause};
+use super::patience::{LONGEST_PAUSE, PAUSE, Rest, is_hopeless, is_over, pause};
 use super::sign::Wish;
 use crate::chain::deployment::Deployment;
 use crate::chain::engine::{Engine, EngineError, Result};
@@ -24,9 +24,6 @@ const PASSENGERS: i64 = 64;
 /// How often one user operation is signed again in one round.
 const ATTEMPTS: usize = 4;
 
-/// Signatures of one user operation that the bundler is asked for.
-const HINTS: usize = 4;
-
 impl Engine {
     /// Hands over what the bundler should carry and does not, for half a lease at most: the lane has other work.
     pub(in crate::chain) async fn hand_over(&mut self, lease: &Lease, head: &Head) -> Result<()> {
@@ -41,13 +38,17 @@ impl Engine {
             if user_op.wallet.is_none() && self.deposit.is_filling {
                 continue;
             }
-            match self.tend(bundler, lease, &user_op, head).await {
-                Ok(()) => {}
-                Err(EngineError::Endpoint(error)) => self.put_off(&user_op, &error).await?,
-                Err(error) => {
-                    store::hold(chain.db(), user_op.id, PAUSE, &error.to_string()).await?;
-                    return Err(error);
+            let tended = match self.tend(bundler, lease, &user_op, head).await {
+                Err(EngineError::Endpoint(error)) => self.put_off(&user_op, &error).await,
+                tended => tended,
+            };
+            match tended {
+                // It waits longer each time, or it would come first for ever and keep the others waiting.
+                Err(error @ (EngineError::Rpc(_) | EngineError::Signer(_))) => {
+                    tracing::warn!(user_op = %user_op.id, %error, "a user operation cannot be handed over and waits");
+                    store::refuse(chain.db(), user_op.id, pause(user_op.refusals + 1), &error.to_string()).await?;
                 }
+                tended => tended?,
             }
         }
         Ok(())
@@ -67,6 +68,9 @@ impl Engine {
             user_op.version.clone().filter(|version| version.offer.is_some() && version.deploys == deploys);
         let is_overdue = version.as_ref().is_some_and(|version| self.is_overdue(version, head));
         if is_overdue && self.locate(user_op).await? {
+            return Ok(());
+        }
+        if self.is_given_up(user_op, head).await? {
             return Ok(());
         }
         let mut wish = match version {
@@ -96,6 +100,19 @@ impl Engine {
         Ok(store::refuse(self.chain.db(), user_op.id, pause(user_op.refusals + 1), why).await?)
     }
 
+    /// Gives to lanes what the bundler has had for too long; `false` when it may have it still.
+    async fn is_given_up(&self, user_op: &OpenUserOp, head: &Head) -> Result<bool> {
+        let chain = &self.chain;
+        let offers = store::offers(chain.db(), user_op.id).await?;
+        if !is_over(&offers, user_op, head.number, chain.settings().replace_after_blocks) {
+            return Ok(false);
+        }
+        let why = "the bundler refuses it, or takes it and does not carry it";
+        tracing::warn!(user_op = %user_op.id, why, "a lane carries what the bundler does not");
+        store::give_to_lanes(chain.db(), user_op.id, why).await?;
+        Ok(true)
+    }
+
     /// Sends a stored signature; why the bundler does not take it, if so.
     async fn send(
         &mut self,
@@ -121,17 +138,15 @@ impl Engine {
         Ok(None)
     }
 
-    /// Looks where the bundler says that one of these user operations is. It may say what it likes: what counts is the
-    /// event in that block.
-    pub(in crate::chain) async fn follow_hint(&self, ours: &HashMap<B256, OpenUserOp>) -> Result<bool> {
-        let Some(bundler) = self.chain.bundler() else { return Ok(false) };
-        for hash in ours.keys().take(HINTS) {
-            let Ok(Some(number)) = bundler.client.block_of(*hash).await else { continue };
-            let Ok(Some(receipts)) = self.chain.rpc().block_receipts(number).await else { continue };
-            for log in receipts.iter().flat_map(|receipt| receipt.logs()) {
-                if self.see(ours, log).await? {
-                    return Ok(true);
-                }
+    /// Looks where the bundler says that the newest of these signatures is, unless it rests. It may say what it likes: what
+    /// counts is the event in that block.
+    pub(in crate::chain) async fn follow_hint(&self, ours: &HashMap<B256, OpenUserOp>, newest: B256) -> Result<bool> {
+        let Some(bundler) = self.chain.bundler().filter(|_| self.rest.is_over()) else { return Ok(false) };
+        let Ok(Some(number)) = bundler.client.block_of(newest).await else { return Ok(false) };
+        let Ok(Some(receipts)) = self.chain.rpc().block_receipts(number).await else { return Ok(false) };
+        for log in receipts.iter().flat_map(|receipt| receipt.logs()) {
+            if self.see(ours, log).await? {
+                return Ok(true);
             }
         }
         Ok(false)

@@ -30,6 +30,7 @@ use self::endpoint::{Endpoint, Party};
 use self::sponsor::Sponsor;
 use super::store::Takes;
 
+pub(super) use self::deposit::FILL_EVERY;
 pub use self::deposit::{Deposit, DepositMarks, of_treasury as deposit_of_treasury};
 pub use self::endpoint::EndpointError;
 pub use self::patience::Rest;

@@ -3,10 +3,10 @@
 use alloy::primitives::{Bytes, hex};
 use alloy::sol_types::SolValue;
 
-use super::cause::{Asked, Cause};
+use super::Bundler;
+use super::cause::Asked;
 use super::client::Estimate;
-use super::{Bundler, EndpointError};
-use crate::chain::engine::{Engine, EngineError, Result};
+use crate::chain::engine::{Engine, Result};
 use crate::chain::entry_point::{self, DEPLOYMENT_GAS, ENTRY_POINT, UserOperation, VERIFICATION_GAS};
 use crate::chain::fees::Fees;
 use crate::chain::gather::{Calls, unpack};
@@ -26,6 +26,15 @@ const STUB_SIGNATURE: [u8; 65] = {
     }
     signature
 };
+
+/// Pre-verification gas at most, which is paid whether it is used or not: what a bundle costs beside its user operations,
+const LARGEST_OVERHEAD: u64 = 100_000;
+
+/// and twice the dearest price of each byte of call data.
+const LARGEST_BYTE: u64 = 2 * 16;
+
+/// How many times the tip that our own policy suggests a bundler may drive us to.
+const LARGEST_TIP: u128 = 4;
 
 /// What the next signature should have that the newest has not.
 #[derive(Clone, Copy, Debug)]
@@ -102,10 +111,9 @@ impl Engine {
         let earlier = newest.and_then(unpack).as_ref().and_then(UserOperation::unpack);
         let least = Least::new(earlier.as_ref(), deploys, wish);
         let drafted = draft(user_op, &calls, deploys, fees);
-        let mut op = match self.with_gas(bundler, lease, drafted, least).await {
-            Err(EngineError::Endpoint(error)) => return self.refused(lease, user_op, &calls, error, head).await,
-            drafted => drafted?,
-        };
+        // Should the bundler say that calls revert which do not for our node, a lane carries all of them: not halved, or a
+        // bundler that lies would make single payments of every batch.
+        let mut op = self.with_gas(bundler, lease, drafted, least).await?;
         let hash = entry_point::hash(&op.pack(), ENTRY_POINT, chain.settings().chain_id);
         op.signature = signer.sign_hash(&hash).await?.as_bytes().into();
         let version = Version {
@@ -121,18 +129,21 @@ impl Engine {
         Ok(is_stored.then_some(version))
     }
 
-    /// Fees of the policy, and more than the newest signature's if that is what it takes; `None` at the cap.
+    /// Fees of the policy, and more than the newest signature's if that is what it takes; `None` at the cap of fees, or of
+    /// the tip, which unlike the rest is always paid.
     async fn fees_for(&self, newest: Option<&Version>, head: &Head, wish: Wish) -> Result<Option<Fees>> {
         let policy = &self.chain.settings().fees;
         let mut suggested = policy.suggest(self.chain.rpc(), head).await?;
         let Wish::HigherFees(asked) = wish else { return Ok(Some(suggested)) };
-        suggested.max_tip = suggested.max_tip.max(asked.max_tip.unwrap_or(0));
+        let largest_tip = suggested.max_tip.saturating_mul(LARGEST_TIP).min(policy.max_fee);
+        suggested.max_tip = suggested.max_tip.max(asked.max_tip.unwrap_or(0).min(largest_tip));
         suggested.max_fee = suggested.max_fee.max(asked.max_fee.unwrap_or(0)).max(suggested.max_tip);
         let earlier = newest.and_then(|version| version.offer.as_ref()).map(|offer| offer.fees);
-        Ok(match earlier {
+        let fees = match earlier {
             Some(earlier) => policy.replace(earlier, suggested),
             None => (suggested.max_fee <= policy.max_fee).then_some(suggested),
-        })
+        };
+        Ok(fees.filter(|fees| fees.max_tip <= largest_tip))
     }
 
     /// It is sent again as it is, and an operator hears of it.
@@ -166,6 +177,10 @@ impl Engine {
         op.pre_verification_gas = pre_verification_gas.max(least.pre_verification_gas);
         op.paymaster = stub.as_ref().map(|stub| stub.limited(&estimate, least.paymaster_gas));
         let settings = self.chain.settings();
+        if op.pre_verification_gas > largest_pre_verification_gas(&op) {
+            let asked = format!("asks for {} pre-verification gas", op.pre_verification_gas);
+            return Err(bundler.client.0.absurd(asked).into());
+        }
         if op.call_gas_limit > settings.max_call_gas || op.gas() > settings.max_gas {
             let asked = format!("asks for {} gas, {} for calls", op.gas(), op.call_gas_limit);
             return Err(bundler.client.0.absurd(asked).into());
@@ -182,23 +197,6 @@ impl Engine {
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// What the bundler says of the estimate may be for us to mend.
-    async fn refused(
-        &mut self,
-        lease: &Lease,
-        user_op: &OpenUserOp,
-        calls: &Calls,
-        error: EndpointError,
-        head: &Head,
-    ) -> Result<Option<Version>> {
-        // The bundler sees calls revert that do not for our node: halved, a bad one stands alone in the end.
-        let is_batch = calls.operations.len() > 1;
-        if is_batch && error.cause() == Cause::Reverts && self.halve(lease, user_op, head).await? {
-            return Ok(None);
-        }
-        Err(EngineError::Endpoint(error))
     }
 }
 
@@ -222,6 +220,12 @@ fn draft(user_op: &OpenUserOp, calls: &Calls, deploys: bool, fees: Fees) -> User
     }
 }
 
+/// What pre-verification gas may be, by our own reckoning of what the user operation takes of a bundle's call data.
+fn largest_pre_verification_gas(op: &UserOperation) -> u64 {
+    let bytes = u64::try_from(op.pack().abi_encoded_size()).unwrap_or(u64::MAX);
+    bytes.saturating_mul(LARGEST_BYTE).saturating_add(LARGEST_OVERHEAD)
+}
+
 /// Without fees when the account itself pays: its deposit need not cover the limits that an estimate is made with.
 fn for_estimate(op: &UserOperation) -> UserOperation {
     let mut op = op.clone();
@@ -230,4 +234,34 @@ fn for_estimate(op: &UserOperation) -> UserOperation {
         (op.max_fee_per_gas, op.max_priority_fee_per_gas) = (0, 0);
     }
     op
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::{Address, U256};
+
+    fn of(call_data: usize) -> UserOperation {
+        UserOperation {
+            sender: Address::ZERO,
+            nonce: U256::ZERO,
+            factory: None,
+            factory_data: None,
+            call_data: vec![1; call_data].into(),
+            call_gas_limit: 0,
+            verification_gas_limit: 0,
+            pre_verification_gas: 0,
+            max_fee_per_gas: 0,
+            max_priority_fee_per_gas: 0,
+            paymaster: None,
+            signature: Bytes::from_static(&STUB_SIGNATURE),
+        }
+    }
+
+    #[test]
+    fn pre_verification_gas_is_limited_by_what_is_in_the_user_operation() {
+        let small = largest_pre_verification_gas(&of(0));
+        assert!((100_000..130_000).contains(&small), "{small}");
+        assert_eq!(largest_pre_verification_gas(&of(3_200)) - small, 32 * 3_200);
+    }
 }

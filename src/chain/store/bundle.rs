@@ -200,17 +200,30 @@ pub async fn in_flight(db: &Db, lane: Address) -> db::Result<usize> {
     Ok(usize::try_from(row.count).unwrap_or(usize::MAX))
 }
 
-/// Whether some lane's deposit is on its way, or was passed at block `since` or later, so that what a node tells of the
-/// deposit may be old. Lanes ask one after the other, in the transaction in which they store theirs.
-pub async fn is_deposit_under_way(tx: &mut EngineTx, since: u64) -> db::Result<bool> {
+/// What is known of the latest deposits of lanes.
+#[derive(Clone, Copy, Debug)]
+pub struct Deposits {
+    /// One is on its way.
+    pub under_way: bool,
+    /// One was passed by the chain lately.
+    pub made_lately: bool,
+}
+
+/// Whether a deposit is on its way in a lane that is at work, as [`super::open`] understands it, or was passed at block
+/// `since` or later. Lanes ask one after the other, in the transaction in which they store theirs.
+pub async fn deposits(tx: &mut EngineTx, lane: Address, since: u64) -> db::Result<Deposits> {
     sqlx::query!("select pg_advisory_xact_lock(hashtext('diolkos_deposit'))").execute(&mut **tx).await?;
     let row = sqlx::query!(
         r#"select exists (
-               select from bundle where purpose = 'deposit' and (state <> 'done' or done_block >= $1)
-           ) as "under_way!""#,
+               select from bundle b join lane l on l.address = b.lane
+               where b.purpose = 'deposit' and b.state <> 'done'
+                 and (b.lane = $1 or (l.lease_until > clock_timestamp() and b.failure is null))
+           ) as "under_way!",
+           exists (select from bundle where purpose = 'deposit' and done_block >= $2) as "made_lately!""#,
+        lane.as_slice(),
         big(since),
     )
     .fetch_one(&mut **tx)
     .await?;
-    Ok(row.under_way)
+    Ok(Deposits { under_way: row.under_way, made_lately: row.made_lately })
 }

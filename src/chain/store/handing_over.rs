@@ -6,7 +6,7 @@ use alloy::primitives::B256;
 use uuid::Uuid;
 
 use super::user_op::Row;
-use super::{OpenUserOp, big, told};
+use super::{OpenUserOp, big, small, told};
 use crate::db::{self, Db, EngineTx};
 
 /// Whose user operations the bundler takes; the others', and those that it cannot carry, go by lane.
@@ -49,12 +49,15 @@ pub async fn for_bundler(db: &Db, takes: Takes, overdue: u64, limit: i64) -> db:
     Ok(rows.into_iter().map(OpenUserOp::from).collect())
 }
 
-/// How many user operations of the treasury, and of all accounts, are for the bundler, in no block, and not held back.
+/// How many user operations of the treasury are for the bundler, in no block and not held back, and how many of all
+/// accounts, held back or not: what somebody refuses must not pile up.
 pub async fn with_bundler(db: &Db, takes: Takes) -> db::Result<(usize, usize)> {
     let mut tx = db.engine().await?;
     let row = sqlx::query!(
-        r#"select count(*) filter (where owner is null) as "treasury!", count(*) as "all!" from user_op
-           where state = 'open' and not by_lane and coalesce(held_until, '-infinity') <= now()
+        r#"select count(*) filter (where owner is null and coalesce(held_until, '-infinity') <= now()) as "treasury!",
+                  count(*) as "all!"
+           from user_op
+           where state = 'open' and not by_lane
              and (case when owner is null then $1::boolean else $2 end)"#,
         takes.treasury,
         takes.wallets,
@@ -85,6 +88,28 @@ pub async fn bundler_backlog(db: &Db, takes: Takes) -> db::Result<(i64, i64, Opt
     .fetch_one(&mut *tx)
     .await?;
     Ok((row.waiting, row.sent, row.failure))
+}
+
+/// What the bundler was offered for one user operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Offers {
+    /// How many signatures.
+    pub count: u32,
+    /// When the first of those that it took was signed; `None`: it took none.
+    pub taken_since: Option<u64>,
+}
+
+/// What the bundler was offered for a user operation so far.
+pub async fn offers(db: &Db, user_op: Uuid) -> db::Result<Offers> {
+    let mut tx = db.engine().await?;
+    let row = sqlx::query!(
+        r#"select count(*) as "count!", min(stored_block) filter (where sent_block is not null) as taken_since
+           from user_op_version where user_op_id = $1 and stored_block is not null"#,
+        user_op,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(Offers { count: u32::try_from(row.count).unwrap_or(u32::MAX), taken_since: row.taken_since.map(small) })
 }
 
 /// The hash of the newest signature, within a transaction that has locked the user operation.

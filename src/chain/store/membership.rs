@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::Address;
 use uuid::Uuid;
 
+use super::handing_over::Takes;
 use super::user_op::OpenUserOp;
 use super::{address, big, hash};
 use crate::chain::entry_point::nonce_key;
@@ -12,9 +13,11 @@ use crate::chain::payer::SmartWallet;
 use crate::db::{self, Db, EngineTx};
 
 /// Gathers up to `limit` waiting operations, the oldest first, in new user operations: one an account. Only of
-/// accounts that this engine can sign for: its treasury, and wallets of its owner keys. Returns how many it made.
+/// accounts that somebody has room for and this engine can sign for: its treasury, and wallets of its owner keys. Returns
+/// how many it made.
 pub async fn claim(
     tx: &mut EngineTx,
+    room: Takes,
     treasury: Address,
     owners: &[Address],
     limit: i64,
@@ -22,11 +25,13 @@ pub async fn claim(
 ) -> db::Result<usize> {
     let rows = sqlx::query!(
         "select tenant_id, id, account, owner, salt from chain_op
-         where (account = $1 or owner = any($2)) and state = 'waiting' and user_op_id is null and mode = 'live'
+         where ((account = $1 and $4) or (owner = any($2) and $5)) and state = 'waiting' and user_op_id is null and mode = 'live'
          order by id limit $3 for update skip locked",
         treasury.as_slice(),
         &owners.iter().map(|owner| owner.to_vec()).collect::<Vec<_>>(),
         limit,
+        room.treasury,
+        room.wallets,
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -109,6 +114,25 @@ pub async fn split(tx: &mut EngineTx, old: Uuid, head: u64, leave: bool) -> db::
     Ok(())
 }
 
+/// Moves all operations of a user operation whose nonce is used up to a new one, which only lanes carry.
+pub async fn begin_anew_by_lane(tx: &mut EngineTx, old: Uuid, head: u64) -> db::Result<()> {
+    let new = Uuid::now_v7();
+    sqlx::query!("update chain_op set user_op_id = $2, mined_block = null where user_op_id = $1", old, new)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query!(
+        "insert into user_op (id, account, nonce_key, born_block, owner, salt, by_lane)
+         select $2, account, $3, $4, owner, salt, true from user_op where id = $1",
+        old,
+        new,
+        &nonce_key(new).to_be_bytes::<24>()[..],
+        big(head),
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 /// Locks a user operation that is in no block, against other lanes that sign it, halve it or carry it.
 pub async fn lock_open(tx: &mut EngineTx, user_op: Uuid) -> db::Result<bool> {
     let open = sqlx::query!("select id from user_op where id = $1 and state = 'open' for update", user_op);
@@ -148,13 +172,14 @@ pub async fn is_signed(tx: &mut EngineTx, user_op: Uuid) -> db::Result<bool> {
     Ok(version.fetch_optional(&mut **tx).await?.is_some())
 }
 
-/// Whether another user operation that deploys the same account is out and not final.
+/// Whether an older user operation that deploys the same account is out and not final. Of two that would deploy it, one
+/// must not wait for the other.
 pub async fn is_being_deployed(db: &Db, user_op: &OpenUserOp) -> db::Result<bool> {
     let mut tx = db.engine().await?;
     let row = sqlx::query!(
         r#"select exists (
                select from user_op u join user_op_version v on v.user_op_id = u.id
-               where u.account = $1 and u.state <> 'ended' and u.id <> $2 and v.deploys
+               where u.account = $1 and u.state <> 'ended' and u.id < $2 and v.deploys
            ) as "deploying!""#,
         user_op.account.as_slice(),
         user_op.id,

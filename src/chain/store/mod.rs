@@ -6,16 +6,17 @@ mod lane;
 mod membership;
 mod user_op;
 
-pub use bundle::{Bundle, NewBundle, Purpose};
+pub use bundle::{Bundle, Deposits, NewBundle, Purpose};
 pub use bundle::{
-    alive, in_flight, insert as insert_bundle, is_deposit_under_way, mark_done, mark_sent, reopen as reopen_bundles,
-    set_failure,
+    alive, deposits, in_flight, insert as insert_bundle, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
 };
 pub use handing_over::{
-    Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, refuse, with_bundler,
+    Offers, Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, offers, refuse, with_bundler,
 };
 pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
-pub use membership::{claim, is_being_deployed, is_signed, lock_for_boarding, lock_open, members, split};
+pub use membership::{
+    begin_anew_by_lane, claim, is_being_deployed, is_signed, lock_for_boarding, lock_open, members, split,
+};
 pub use user_op::{Ending, MinedUserOp, Offer, OpenUserOp, Operation, Version};
 pub use user_op::{
     end, end_operations, hashes_of, hold, insert_version, mark_mined, mined, open, operations, reopen, versions,

@@ -209,11 +209,12 @@ pub async fn versions(db: &Db) -> db::Result<Vec<(B256, OpenUserOp)>> {
     Ok(versions.collect())
 }
 
-/// Hashes of all signatures of one user operation.
+/// Hashes of all signatures of one user operation, the newest first.
 pub async fn hashes_of(db: &Db, user_op: Uuid) -> db::Result<Vec<B256>> {
     let mut tx = db.engine().await?;
-    let rows =
-        sqlx::query!("select hash from user_op_version where user_op_id = $1", user_op).fetch_all(&mut *tx).await?;
+    let rows = sqlx::query!("select hash from user_op_version where user_op_id = $1 order by version desc", user_op)
+        .fetch_all(&mut *tx)
+        .await?;
     Ok(rows.iter().map(|row| hash(&row.hash)).collect())
 }
 

@@ -50,7 +50,7 @@ impl Alto {
 
     async fn answers(&self, log: &Path) -> anyhow::Result<()> {
         let started = Instant::now();
-        let client = reqwest::Client::new();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_supportedEntryPoints", "params": []});
         loop {
             if let Some(status) = self.child.ended() {

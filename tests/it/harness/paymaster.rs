@@ -141,6 +141,18 @@ async fn answer(State(paymaster): State<TestPaymaster>, Json(call): Json<Value>)
     Json(json!({"jsonrpc": "2.0", "id": call["id"], "result": result}))
 }
 
+/// A paymaster with a deposit that pays for whatever it is shown, and whose `postOp` then reverts.
+pub async fn that_undoes(rpc_url: &str) -> Address {
+    // validatePaymasterUserOp: (context of one byte, valid). Anything else: revert.
+    const CODE: &str = "0x5f3560e01c6352b7512c146011575f5ffd5b60405f52600160405260805ff3";
+    let address = PrivateKeySigner::random().address();
+    rpc(rpc_url, "anvil_setCode", json!([address, CODE])).await;
+    contracts::give_native(rpc_url, PAYER, U256::from(10).pow(U256::from(24))).await.unwrap();
+    let deposit = depositToCall { account: address }.abi_encode();
+    send(rpc_url, ENTRY_POINT, deposit, U256::from(10).pow(U256::from(20))).await;
+    address
+}
+
 impl Contract {
     async fn deploy(rpc_url: &str) -> Self {
         let signer = PrivateKeySigner::random();
@@ -170,7 +182,18 @@ async fn send(rpc_url: &str, to: Address, input: Vec<u8>, value: U256) {
 
 async fn rpc(url: &str, method: &str, params: Value) -> Value {
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-    let answer: Value = reqwest::Client::new().post(url).json(&call).send().await.unwrap().json().await.unwrap();
+    let answer: Value = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
+        .post(url)
+        .json(&call)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert!(answer.get("error").is_none(), "{method}: {answer}");
     answer["result"].clone()
 }

@@ -57,7 +57,12 @@ impl RpcProxy {
     pub async fn start(target: &str) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let proxy = Self { target: target.to_owned(), plan: Arc::default(), client: reqwest::Client::new(), url };
+        let proxy = Self {
+            target: target.to_owned(),
+            plan: Arc::default(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            url,
+        };
         let router = Router::new().route("/", post(pass)).route("/v2/rpc", post(pass)).with_state(proxy.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         proxy
