@@ -30,7 +30,7 @@ impl Alto {
         let folder = folder()?;
         let child = Child::start(Service {
             name: "alto",
-            program: &node()?,
+            program: &node(&folder)?,
             arguments: arguments(&folder, rpc_url, port, &keys),
             environment: vec![("NODE_ENV", "production".to_owned())],
             log,
@@ -104,8 +104,14 @@ fn folder() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Services do not get our `PATH`.
-fn node() -> anyhow::Result<PathBuf> {
+/// The Node that is pinned beside Alto, which needs a newer one than some machines have; or else the machine's, because
+/// services do not get our `PATH`.
+fn node(folder: &Path) -> anyhow::Result<PathBuf> {
+    let pinned = std::fs::read_dir(folder.join("node_modules"))?.flatten();
+    let pinned = pinned.filter(|package| package.file_name().to_string_lossy().starts_with("node-"));
+    if let Some(program) = pinned.map(|package| package.path().join("bin/node")).find(|program| program.is_file()) {
+        return Ok(program);
+    }
     let path = std::env::var_os("PATH").context("there is no PATH")?;
     let mut places = std::env::split_paths(&path).map(|folder| folder.join("node"));
     places.find(|program| program.is_file()).context("there is no node in PATH")
