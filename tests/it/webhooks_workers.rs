@@ -88,6 +88,12 @@ async fn killed_workers_lose_nothing() {
         end_leases(&app).await;
     }
     let _last = worker(&app, None).await;
+    until("all has happened", || async {
+        let count = sqlx::query_scalar::<_, i64>("select count(*) from webhook_event");
+        let happened = count.fetch_one(&mut app.sql().await).await.unwrap();
+        (happened == i64::try_from(LIFE.len() * COUNT).unwrap()).then_some(())
+    })
+    .await;
     no_webhook_waits(&app).await;
 
     let mut by_deposit: HashMap<String, Vec<String>> = HashMap::new();
