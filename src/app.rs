@@ -115,11 +115,9 @@ impl Server {
 
     /// The engine, one follower for each kind of operation that features ask for, and what else works in the background.
     async fn spawn_workers(&mut self, workers: &mut Workers, stop: &CancellationToken) -> Result<()> {
-        for engine in self.app.chain.engines().await.context("the database cannot be reached")? {
-            let stop = stop.clone();
-            workers.spawn(async move { engine.run(stop).await.context("the chain engine cannot work") });
-        }
         let (app, chain) = (&self.app, &self.app.chain);
+        let engine = chain.clone().work(stop.clone());
+        workers.spawn(async move { engine.await.context("the chain engine cannot work") });
         tend(workers, chain::simulate(chain.clone(), stop.clone()));
         tend(workers, chain::follow(chain.clone(), funding::Settlement(app.clone()), stop.clone()));
         tend(workers, chain::follow(chain.clone(), transfers::Settlement(app.clone()), stop.clone()));

@@ -4,9 +4,11 @@ use alloy::eips::BlockNumberOrTag;
 use alloy::eips::eip7702::Authorization;
 use alloy::primitives::{Address, Bytes, U256};
 
+use super::Chain;
 use super::engine::{Engine, EngineError, Result};
 use super::entry_point::ENTRY_POINT;
 use super::rpc::{Head, Rpc};
+use super::send::Errand;
 use super::store::{self, Lease, Purpose};
 use super::transaction::Draft;
 use super::wallet::{ACCOUNT_FACTORY, ACCOUNT_IMPLEMENTATION};
@@ -42,7 +44,7 @@ impl Engine {
             return Ok(());
         }
         let alive = store::alive(chain.db(), lease.lane).await?;
-        if alive.iter().any(|bundle| bundle.stored.purpose == Purpose::Delegate && bundle.failure.is_none()) {
+        if alive.iter().any(|bundle| bundle.purpose == Purpose::Delegate && bundle.failure.is_none()) {
             return Ok(());
         }
         match &mut self.delegations {
@@ -60,31 +62,10 @@ impl Engine {
         ))
     }
 
-    /// Finds out once whether this is the configured chain and has the contracts.
-    pub(super) async fn check_chain(&mut self) -> Result<()> {
-        if self.checked {
-            return Ok(());
-        }
-        let settings = self.chain.settings();
-        let rpc = self.chain.rpc();
-        let id = rpc.chain_id().await?;
-        if id != settings.chain_id {
-            let expected = settings.chain_id;
-            return Err(EngineError::Unsuitable(format!("the RPC endpoint serves chain {id}, not chain {expected}")));
-        }
-        let contracts = [
-            ("EntryPoint v0.8", ENTRY_POINT),
-            ("SimpleAccountFactory", ACCOUNT_FACTORY),
-            ("SimpleAccount", ACCOUNT_IMPLEMENTATION),
-            ("Simple7702Account", settings.treasury_implementation),
-        ];
-        for (name, address) in contracts {
-            if rpc.code(address).await?.is_empty() {
-                return Err(EngineError::Unsuitable(format!("chain {id} has no {name} at {address}")));
-            }
-        }
-        if !rpc.code(self.lane.address()).await?.is_empty() {
-            let lane = self.lane.address();
+    /// Finds out once whether the lane is a plain account: EntryPoint v0.9 will take bundles of no other.
+    pub(super) async fn check_lane(&mut self) -> Result<()> {
+        let lane = self.lane.address();
+        if !self.checked && !self.chain.rpc().code(lane).await?.is_empty() {
             return Err(EngineError::Unsuitable(format!("lane {lane} has code; a lane must be a plain account")));
         }
         self.checked = true;
@@ -106,10 +87,32 @@ impl Engine {
             authorization: Some(authorization.into_signed(signature)),
         };
         let fees = settings.fees.suggest(self.chain.rpc(), head).await?;
-        let nonce = lease.next_nonce;
-        match self.store(lease, head, nonce, Purpose::Delegate, vec![], &draft, fees).await? {
-            Some(bundle) => self.broadcast(&bundle, head).await,
-            None => Ok(()),
+        let errand = Errand { nonce: lease.next_nonce, purpose: Purpose::Delegate, user_ops: vec![], draft, fees };
+        self.run_errand(lease, head, errand).await
+    }
+}
+
+impl Chain {
+    /// Finds out whether this is the configured chain and has the contracts.
+    pub(super) async fn check(&self) -> Result<()> {
+        let settings = self.settings();
+        let rpc = self.rpc();
+        let id = rpc.chain_id().await?;
+        if id != settings.chain_id {
+            let expected = settings.chain_id;
+            return Err(EngineError::Unsuitable(format!("the RPC endpoint serves chain {id}, not chain {expected}")));
         }
+        let contracts = [
+            ("EntryPoint v0.8", ENTRY_POINT),
+            ("SimpleAccountFactory", ACCOUNT_FACTORY),
+            ("SimpleAccount", ACCOUNT_IMPLEMENTATION),
+            ("Simple7702Account", settings.treasury_implementation),
+        ];
+        for (name, address) in contracts {
+            if rpc.code(address).await?.is_empty() {
+                return Err(EngineError::Unsuitable(format!("chain {id} has no {name} at {address}")));
+            }
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The engine's loop: one task, one lane. Each round reads where things stand, and does what is missing.
+//! A lane's loop: one task, one lane. Each round reads where things stand, and does what is missing.
 //!
 //! Nothing that matters is kept in memory: a round that fails, or a process that dies, is followed by another that
 //! finds the same rows and the same chain.
@@ -38,6 +38,9 @@ pub enum EngineError {
     /// A signer failed.
     #[error("a signer failed: {0}")]
     Signer(#[from] alloy::signers::Error),
+    /// A task of the engine panicked.
+    #[error("a task of the chain engine died: {0}")]
+    Died(tokio::task::JoinError),
     /// The chain cannot serve this engine; only an operator can mend that.
     #[error("{0}")]
     Unsuitable(String),
@@ -54,19 +57,17 @@ impl From<Unheld> for EngineError {
 
 pub(super) type Result<T> = std::result::Result<T, EngineError>;
 
-/// Carries the treasury's operations over one lane.
+/// Carries user operations over one lane.
 pub struct Engine {
     pub(super) chain: Chain,
     pub(super) lane: Arc<dyn Signer + Send + Sync>,
     /// This process, as the holder of leases.
     pub(super) holder: Uuid,
-    /// The newest block that was searched for user operations; `None` after a start.
-    pub(super) scanned: Option<u64>,
     /// The newest block that was acted upon.
     pub(super) acted: Option<Head>,
     /// Wallets that were seen deployed.
     pub(super) deployed: HashSet<Address>,
-    /// Whether the chain was found to be the configured one, with the contracts that the engine needs.
+    /// Whether the lane was found to be a plain account.
     pub(super) checked: bool,
     /// Whether the treasury was found delegated.
     pub(super) delegated: bool,
@@ -85,7 +86,6 @@ impl Engine {
             chain,
             lane,
             holder: Uuid::now_v7(),
-            scanned: None,
             acted: None,
             deployed: HashSet::new(),
             checked: false,
@@ -99,13 +99,15 @@ impl Engine {
     /// Runs until told to stop; fails only when the chain can never serve it.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<()> {
         let lane = self.lane.address();
+        let mut seen = self.chain.sight();
         let mut listener = None;
         let mut failures = 0u32;
         loop {
-            let pause = match self.round().await {
+            let head = *seen.borrow_and_update();
+            let pause = match self.round(head).await {
                 Ok(()) => {
                     failures = 0;
-                    self.chain.settings().poll
+                    self.chain.settings().lease / 4
                 }
                 Err(EngineError::Unsuitable(why)) => return Err(EngineError::Unsuitable(why)),
                 Err(EngineError::Unheld(_)) => self.chain.settings().lease / 4,
@@ -120,6 +122,7 @@ impl Engine {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
+                _ = seen.changed(), if failures == 0 => {}
                 () = new_operation, if failures == 0 => {}
             }
         }
@@ -133,21 +136,18 @@ impl Engine {
         store::acquire(self.chain.db(), self.lane.address(), self.holder, self.chain.settings().lease).await
     }
 
-    async fn round(&mut self) -> Result<()> {
+    /// Acts upon a block up to which everything was seen.
+    async fn round(&mut self, seen: Option<Head>) -> Result<()> {
         let Some(mut lease) = self.lease().await? else {
             // Whoever takes the lane over starts from what the chain says then.
-            self.scanned = None;
             self.acted = None;
             return Err(Unheld::Fenced.into());
         };
-        let mut head = self.chain.rpc().head().await?;
+        let Some(head) = seen else { return Ok(()) };
         if self.acted != Some(head) {
-            // The nonce is read before the block up to which is scanned: what it has passed lies in scanned blocks.
-            let passed = self.chain.rpc().nonce(lease.lane, BlockNumberOrTag::Latest).await?;
-            head = self.chain.rpc().head().await?;
-            self.check_chain().await?;
-            self.scan(&head).await?;
-            self.settle(&lease, &head).await?;
+            self.check_lane().await?;
+            // The nonce as of that block: what it has passed lies in blocks that were seen.
+            let passed = self.chain.rpc().nonce(lease.lane, BlockNumberOrTag::Number(head.number)).await?;
             self.follow_nonce(&mut lease, passed, &head).await?;
             self.maintain(&mut lease, &head).await?;
             self.make_delegated(&mut lease, &head).await?;
@@ -155,7 +155,6 @@ impl Engine {
             self.acted = Some(head);
         }
         if self.delegated {
-            self.gather(&lease, &head).await?;
             self.carry(&mut lease, &head).await?;
             self.hand_over(&lease, &head).await?;
         }

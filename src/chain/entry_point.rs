@@ -84,8 +84,17 @@ pub fn hash(op: &PackedUserOperation, entry_point: Address, chain_id: u64) -> B2
 /// Room for the 63/64 rule (EIP-150) at both levels, and at least the floor price of call data (EIP-7623).
 pub fn bundle_gas(limits: impl Iterator<Item = u64>, call_data: &[u8]) -> u64 {
     let execution: u64 = limits.map(|gas| gas + OVERHEAD_GAS).sum();
-    let tokens: u64 = call_data.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
-    (21_000 + 4 * tokens + execution * 64 / 63 + execution / 63).max(21_000 + 10 * tokens)
+    (intrinsic_gas(call_data) + execution * 64 / 63 + execution / 63).max(21_000 + 10 * call_data_tokens(call_data))
+}
+
+/// What a transaction with this call data takes before its call begins.
+pub fn intrinsic_gas(call_data: &[u8]) -> u64 {
+    21_000 + 4 * call_data_tokens(call_data)
+}
+
+/// Bytes that are zero count once, others four times (EIP-7623).
+fn call_data_tokens(call_data: &[u8]) -> u64 {
+    call_data.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum()
 }
 
 fn two_halves(high: u128, low: u128) -> B256 {

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy::consensus::Transaction;
 use alloy::consensus::TxEnvelope;
 use alloy::eips::Decodable2718;
+use alloy::primitives::Bytes;
 
 use super::engine::{Engine, Result};
 use super::rpc::Head;
+use super::send::{Errand, Outgoing};
 use super::store::{self, Bundle, Lease, Purpose};
 use super::transaction::Draft;
 
@@ -30,7 +32,7 @@ impl Engine {
         }
         tx.commit().await?;
 
-        let taken: BTreeSet<u64> = store::alive(db, lane).await?.iter().map(|bundle| bundle.stored.nonce).collect();
+        let taken: BTreeSet<u64> = store::alive(db, lane).await?.iter().map(|bundle| bundle.nonce).collect();
         let free_from = taken.last().map_or(passed, |last| last + 1);
         if lease.next_nonce != free_from {
             tracing::warn!(%lane, ours = lease.next_nonce, next = free_from, "the lane's nonce counter had run away");
@@ -49,21 +51,18 @@ impl Engine {
     async fn cancel(&self, lease: &mut Lease, head: &Head, nonce: u64) -> Result<()> {
         let fees = self.chain.settings().fees.suggest(self.chain.rpc(), head).await?;
         let draft = Draft::cancel(self.lane.address());
-        match self.store(lease, head, nonce, Purpose::Cancel, vec![], &draft, fees).await? {
-            Some(bundle) => self.broadcast(&bundle, head).await,
-            None => Ok(()),
-        }
+        self.run_errand(lease, head, Errand { nonce, purpose: Purpose::Cancel, user_ops: vec![], draft, fees }).await
     }
 
     /// Sends, sends again, or replaces the newest version of every nonce that the chain has not passed.
     pub(super) async fn maintain(&self, lease: &mut Lease, head: &Head) -> Result<()> {
         let alive = store::alive(self.chain.db(), self.lane.address()).await?;
-        let front = alive.first().map(|bundle| bundle.stored.nonce);
-        let newest: BTreeMap<u64, Bundle> = alive.into_iter().map(|bundle| (bundle.stored.nonce, bundle)).collect();
+        let front = alive.first().map(|bundle| bundle.nonce);
+        let newest: BTreeMap<u64, Bundle> = alive.into_iter().map(|bundle| (bundle.nonce, bundle)).collect();
         for (nonce, bundle) in newest {
             match self.remedy(&bundle, front == Some(nonce), head) {
                 Remedy::Wait => {}
-                Remedy::Send => self.broadcast(&bundle.stored, head).await?,
+                Remedy::Send => self.send_again(&bundle, head).await?,
                 Remedy::Replace => self.replace(lease, &bundle, head).await?,
                 Remedy::Cancel => self.cancel(lease, head, nonce).await?,
             }
@@ -71,14 +70,19 @@ impl Engine {
         Ok(())
     }
 
+    async fn send_again(&self, bundle: &Bundle, head: &Head) -> Result<()> {
+        let raw = store::raw(self.chain.db(), bundle.hash).await?;
+        self.chain.broadcast(&[Outgoing { lane: bundle.lane, nonce: bundle.nonce, hash: bundle.hash, raw }], head).await
+    }
+
     fn remedy(&self, bundle: &Bundle, at_front: bool, head: &Head) -> Remedy {
         let settings = self.chain.settings();
         let refused = |word| bundle.failure.as_deref().is_some_and(|failure| failure.starts_with(word));
-        if refused("Invalid") && bundle.stored.purpose != Purpose::Cancel {
+        if refused("Invalid") && bundle.purpose != Purpose::Cancel {
             return Remedy::Cancel;
         }
         // A lane that cannot spare the deposit may still have coin for gas, and carries on.
-        if refused("InsufficientFunds") && bundle.stored.purpose == Purpose::Deposit {
+        if refused("InsufficientFunds") && bundle.purpose == Purpose::Deposit {
             return Remedy::Cancel;
         }
         if refused("ReplacementUnderpriced") || refused("FeeTooLow") {
@@ -87,8 +91,8 @@ impl Engine {
         let Some(sent) = bundle.sent_block else { return Remedy::Send };
         let patience = settings.replace_after_blocks;
         let base_fee = head.base_fee_per_gas.unwrap_or(0);
-        let age = head.number.saturating_sub(bundle.stored.stored_block);
-        let too_cheap = !bundle.stored.fees.covers(base_fee, settings.fees.min_tip);
+        let age = head.number.saturating_sub(bundle.stored_block);
+        let too_cheap = !bundle.fees.covers(base_fee, settings.fees.min_tip);
         match () {
             () if age >= patience && too_cheap => Remedy::Replace,
             () if age >= 2 * patience && at_front => Remedy::Replace,
@@ -99,24 +103,20 @@ impl Engine {
 
     /// The same transaction for more; at the cap it is sent again as it is.
     async fn replace(&self, lease: &mut Lease, bundle: &Bundle, head: &Head) -> Result<()> {
+        let Bundle { lane, nonce, purpose, .. } = *bundle;
         let policy = &self.chain.settings().fees;
         let suggested = policy.suggest(self.chain.rpc(), head).await?;
-        let Some(fees) = policy.replace(bundle.stored.fees, suggested) else {
+        let Some(fees) = policy.replace(bundle.fees, suggested) else {
             metrics::counter!("diolkos_chain_fee_cap_reached_total").increment(1);
-            tracing::error!(lane = %bundle.stored.lane, nonce = bundle.stored.nonce, "a bundle waits at the cap of fees");
-            return self.broadcast(&bundle.stored, head).await;
+            tracing::error!(%lane, nonce, "a bundle waits at the cap of fees");
+            return self.send_again(bundle, head).await;
         };
-        let Some(draft) = draft_of(bundle) else {
-            return self.cancel(lease, head, bundle.stored.nonce).await;
+        let Some(draft) = draft_of(&store::raw(self.chain.db(), bundle.hash).await?) else {
+            return self.cancel(lease, head, nonce).await;
         };
-        let stored = &bundle.stored;
-        let user_ops = stored.user_ops.clone();
-        let next = self.store(lease, head, stored.nonce, stored.purpose, user_ops, &draft, fees).await?;
-        tracing::info!(lane = %stored.lane, nonce = stored.nonce, max_fee = fees.max_fee, "a bundle is replaced");
-        match next {
-            Some(next) => self.broadcast(&next, head).await,
-            None => Ok(()),
-        }
+        tracing::info!(%lane, nonce, max_fee = fees.max_fee, "a bundle is replaced");
+        let user_ops = bundle.user_ops.clone();
+        self.run_errand(lease, head, Errand { nonce, purpose, user_ops, draft, fees }).await
     }
 }
 
@@ -128,8 +128,8 @@ enum Remedy {
 }
 
 /// What a stored transaction does, read from its bytes.
-fn draft_of(bundle: &Bundle) -> Option<Draft> {
-    let envelope = TxEnvelope::decode_2718(&mut &bundle.stored.raw[..]).ok()?;
+fn draft_of(raw: &Bytes) -> Option<Draft> {
+    let envelope = TxEnvelope::decode_2718(&mut &raw[..]).ok()?;
     Some(Draft {
         to: envelope.to()?,
         value: envelope.value(),

@@ -11,6 +11,7 @@
 //! What became of a user operation is read from the chain (its event, its nonce), never remembered; signatures and
 //! bytes are stored before they are sent; what signs, stores or ends anything does so under the lane's fencing number.
 
+mod board;
 pub mod bundler;
 mod carry;
 pub mod contracts;
@@ -20,8 +21,10 @@ mod engine;
 pub mod entry_point;
 mod fees;
 mod follow;
+mod gas;
 mod gather;
 mod lane;
+mod locate;
 mod operation;
 mod outcome;
 mod outgoing;
@@ -30,20 +33,25 @@ mod review;
 mod rpc;
 mod rpc_error;
 mod scan;
+mod send;
 mod settings;
 mod settle;
+mod sign;
 mod simulated;
 pub mod status;
 mod store;
 mod transaction;
 pub mod wallet;
+mod watcher;
 
 use std::sync::Arc;
 
 use alloy::primitives::Address;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-pub use engine::{Engine, EngineError};
+pub use engine::EngineError;
 pub use fees::FeePolicy;
 pub use follow::{Follower, follow};
 pub use operation::{NewOperation, News, OperationState, enqueue, news, take_note};
@@ -55,11 +63,14 @@ pub use rpc_error::{Refusal, RpcError};
 pub use settings::{ChainSettings, ChainSettingsWith, SharedSigner};
 pub use simulated::{rehearsed_failure, rehearsed_failure_of, simulate, simulated_balance};
 
-use crate::db::{self, Db};
+use crate::db::Db;
 use crate::foundation::Amount;
 use bundler::Bundler;
+use gas::GasBook;
+use engine::Engine;
 use store::Takes;
 use wallet::WalletFactory;
+use watcher::Watcher;
 
 /// A handle to the chain for features, probes and the engine itself.
 #[derive(Clone)]
@@ -70,6 +81,9 @@ struct Inner {
     rpc: Rpc,
     bundler: Option<Bundler>,
     settings: ChainSettings,
+    gas: GasBook,
+    /// The newest block up to which everything was seen.
+    sight: watch::Sender<Option<Head>>,
     news: watch::Sender<()>,
 }
 
@@ -79,17 +93,30 @@ impl Chain {
         let rpc = Rpc::new(&settings.rpc_urls, settings.rpc_time_limit);
         let bundler = settings.bundler.as_ref();
         let bundler = bundler.map(|bundler| Bundler::new(bundler, settings.chain_id, settings.rpc_time_limit));
-        Self(Arc::new(Inner { db, rpc, bundler, settings, news: watch::Sender::default() }))
+        Self(Arc::new(Inner {
+            db,
+            rpc,
+            bundler,
+            settings,
+            gas: GasBook::default(),
+            sight: watch::Sender::default(),
+            news: watch::Sender::default(),
+        }))
     }
 
-    /// One engine for each configured lane, whose rows it makes sure of.
-    pub async fn engines(&self) -> db::Result<Vec<Engine>> {
-        let mut engines = Vec::new();
+    /// Watches the chain and works all lanes, whose rows it makes sure of, until told to stop; fails only when the chain
+    /// can never serve the engine.
+    pub async fn work(self, shutdown: CancellationToken) -> Result<(), EngineError> {
+        let mut tasks = JoinSet::new();
         for lane in &self.settings().lanes {
             store::ensure(self.db(), lane.address()).await?;
-            engines.push(Engine::new(self.clone(), lane.clone()));
+            tasks.spawn(Engine::new(self.clone(), lane.clone()).run(shutdown.clone()));
         }
-        Ok(engines)
+        tasks.spawn(Watcher::new(self.clone()).run(shutdown));
+        while let Some(ended) = tasks.join_next().await {
+            ended.map_err(EngineError::Died)??;
+        }
+        Ok(())
     }
 
     /// The account that holds the tenants' tokens on chain.
@@ -109,6 +136,19 @@ impl Chain {
             .ok()
             .and_then(Amount::from_base_units)
             .ok_or_else(|| RpcError::Unavailable("a balance beyond all bounds".into()))
+    }
+
+    /// The newest block up to which this process has seen everything, whenever it changes.
+    fn sight(&self) -> watch::Receiver<Option<Head>> {
+        self.0.sight.subscribe()
+    }
+
+    fn saw(&self, head: Head) {
+        self.0.sight.send_replace(Some(head));
+    }
+
+    fn gas(&self) -> &GasBook {
+        &self.0.gas
     }
 
     /// Changes whenever operations have moved in this process; features need not rely on it.

@@ -1,8 +1,11 @@
 //! What a block's receipts say about a user operation. Pure: the logs are matched with what was asked, never assumed.
 
+use std::collections::HashMap;
+
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::{Log, TransactionReceipt};
 use alloy::sol_types::{Revert, SolError, SolEvent};
+use uuid::Uuid;
 
 use super::contracts::IBatchAccount::ExecuteError;
 use super::contracts::IERC20::Transfer;
@@ -19,6 +22,8 @@ pub struct Outcome {
     pub tx_hash: B256,
     /// Whether its calls took effect.
     pub success: bool,
+    /// Gas that it took altogether (`actualGasUsed`).
+    pub gas_used: u64,
     /// Why they did not.
     pub failure: Option<String>,
     /// Whether who pays for gas undid the calls, so that this failure says nothing of them.
@@ -35,15 +40,28 @@ struct SeenTransfer {
     log_index: Option<u64>,
 }
 
-/// Finds the user operation of one of these hashes among a block's receipts.
+/// Finds user operations by the hashes of their signatures among a block's receipts, in one walk over its logs.
 ///
 /// Logs of one operation lie between the `UserOperationEvent` before (or `BeforeExecution`) and its own (ERC-4337).
-pub fn find(receipts: &[TransactionReceipt], hashes: &[B256], account: Address) -> Option<Outcome> {
-    receipts.iter().find_map(|receipt| in_receipt(receipt, hashes, account))
+pub fn find(
+    receipts: &[TransactionReceipt],
+    hashes: &HashMap<B256, Uuid>,
+    accounts: &HashMap<Uuid, Address>,
+) -> HashMap<Uuid, Outcome> {
+    let mut found = HashMap::new();
+    for receipt in receipts {
+        in_receipt(receipt, hashes, accounts, &mut found);
+    }
+    found
 }
 
-fn in_receipt(receipt: &TransactionReceipt, hashes: &[B256], account: Address) -> Option<Outcome> {
-    let mut transfers = Vec::new();
+fn in_receipt(
+    receipt: &TransactionReceipt,
+    hashes: &HashMap<B256, Uuid>,
+    accounts: &HashMap<Uuid, Address>,
+    found: &mut HashMap<Uuid, Outcome>,
+) {
+    let mut transfers: Vec<&Log> = Vec::new();
     let (mut failure, mut undone_by_payer) = (None, false);
     for log in receipt.logs() {
         let ours = log.address() == ENTRY_POINT;
@@ -57,25 +75,28 @@ fn in_receipt(receipt: &TransactionReceipt, hashes: &[B256], account: Address) -
                 undone_by_payer = true;
             }
             Some(&UserOperationEvent::SIGNATURE_HASH) if ours => {
-                let event = UserOperationEvent::decode_log(&log.inner).ok()?;
-                if hashes.contains(&event.userOpHash) {
-                    let failure = (!event.success).then(|| failure.unwrap_or_else(|| "ran out of gas".to_owned()));
-                    return Some(Outcome {
+                let Ok(event) = UserOperationEvent::decode_log(&log.inner) else { continue };
+                let mine = hashes.get(&event.userOpHash).and_then(|id| Some((*id, *accounts.get(id)?)));
+                let (transfers, failure) = (std::mem::take(&mut transfers), failure.take());
+                let undone = std::mem::take(&mut undone_by_payer) && !event.success;
+                let Some((id, account)) = mine else { continue };
+                let failure = (!event.success).then(|| failure.unwrap_or_else(|| "ran out of gas".to_owned()));
+                found.insert(
+                    id,
+                    Outcome {
                         tx_hash: receipt.transaction_hash,
                         success: event.success,
+                        gas_used: event.actualGasUsed.saturating_to(),
                         failure,
-                        undone_by_payer: undone_by_payer && !event.success,
-                        transfers,
-                    });
-                }
-                transfers.clear();
-                (failure, undone_by_payer) = (None, false);
+                        undone_by_payer: undone,
+                        transfers: transfers.into_iter().filter_map(|log| transfer_from(log, account)).collect(),
+                    },
+                );
             }
-            Some(&Transfer::SIGNATURE_HASH) => transfers.extend(transfer_from(log, account)),
+            Some(&Transfer::SIGNATURE_HASH) => transfers.push(log),
             _ => {}
         }
     }
-    None
 }
 
 fn transfer_from(log: &Log, account: Address) -> Option<SeenTransfer> {
@@ -103,31 +124,39 @@ impl Outcome {
     /// The very transfer that was asked for: succeeded. Otherwise failed, but only if the account made no transfer of
     /// the token that was not asked for (a token that returns false moves nothing). If it did (a token that charges a
     /// fee), an operator must look.
-    pub fn endings(mut self, operations: &[Operation]) -> Vec<Ending> {
-        let exact: Vec<Option<SeenTransfer>> = operations.iter().map(|operation| self.take(operation)).collect();
-        operations.iter().zip(exact).map(|(operation, seen)| self.ending(operation, seen)).collect()
+    pub fn endings(&self, operations: &[Operation]) -> Vec<Ending> {
+        let mut left: Vec<Option<&SeenTransfer>> = self.transfers.iter().map(Some).collect();
+        let exact: Vec<Option<&SeenTransfer>> = operations.iter().map(|operation| take(&mut left, operation)).collect();
+        let unasked: Vec<Address> = left.into_iter().flatten().map(|seen| seen.token).collect();
+        operations.iter().zip(exact).map(|(operation, seen)| self.ending(operation, seen, &unasked)).collect()
     }
 
-    /// Takes the first transfer that is exactly what was asked for.
-    fn take(&mut self, operation: &Operation) -> Option<SeenTransfer> {
-        let value = U256::from(operation.amount.base_units());
-        let is_it = |seen: &SeenTransfer| {
-            seen.token == operation.token && seen.to == operation.recipient && seen.value == value
-        };
-        let index = self.transfers.iter().position(is_it)?;
-        Some(self.transfers.remove(index))
+    /// The ending of the only operation of a user operation that took no effect.
+    pub fn failed(&self, alone: &Operation) -> Ending {
+        let failure = self.failure.clone();
+        Ending { tenant: alone.tenant, id: alone.id, state: "failed", tx_hash: self.tx_hash, log_index: None, failure }
     }
 
-    fn ending(&self, operation: &Operation, seen: Option<SeenTransfer>) -> Ending {
-        let unasked = || self.transfers.iter().any(|other| other.token == operation.token);
-        let (state, failure) = match &seen {
+    fn ending(&self, operation: &Operation, seen: Option<&SeenTransfer>, unasked: &[Address]) -> Ending {
+        let (state, failure) = match seen {
             Some(_) => ("succeeded", None),
-            None if unasked() => ("review", Some("the token moved something else than was asked".to_owned())),
+            None if unasked.contains(&operation.token) => {
+                ("review", Some("the token moved something else than was asked".to_owned()))
+            }
             None => ("failed", Some("the token made no transfer".to_owned())),
         };
         let log_index = seen.and_then(|seen| seen.log_index);
-        Ending { tenant: operation.tenant, id: operation.id, state, log_index, failure }
+        Ending { tenant: operation.tenant, id: operation.id, state, tx_hash: self.tx_hash, log_index, failure }
     }
+}
+
+/// Takes the first transfer that is exactly what was asked for. Transfers lie in the order of the calls as a rule, so that
+/// it is the first that is left.
+fn take<'a>(left: &mut [Option<&'a SeenTransfer>], operation: &Operation) -> Option<&'a SeenTransfer> {
+    let value = U256::from(operation.amount.base_units());
+    let is_it =
+        |seen: &SeenTransfer| seen.token == operation.token && seen.to == operation.recipient && seen.value == value;
+    left.iter_mut().find(|seen| seen.is_some_and(is_it))?.take()
 }
 
 #[cfg(test)]
@@ -139,8 +168,8 @@ mod tests {
 
     fn states(asked: &[(u8, u128)], seen: &[(u8, u64)]) -> Vec<&'static str> {
         let operation = |(to, amount): &(u8, u128)| Operation {
-            tenant: uuid::Uuid::nil(),
-            id: uuid::Uuid::nil(),
+            tenant: Uuid::nil(),
+            id: Uuid::nil(),
             token: TOKEN,
             recipient: Address::repeat_byte(*to),
             amount: Amount::from_base_units(*amount).unwrap_or_default(),
@@ -152,7 +181,14 @@ mod tests {
             log_index: None,
         };
         let transfers = seen.iter().map(transfer).collect();
-        let outcome = Outcome { tx_hash: B256::ZERO, success: true, failure: None, undone_by_payer: false, transfers };
+        let outcome = Outcome {
+            tx_hash: B256::ZERO,
+            success: true,
+            gas_used: 0,
+            failure: None,
+            undone_by_payer: false,
+            transfers,
+        };
         let asked: Vec<Operation> = asked.iter().map(operation).collect();
         outcome.endings(&asked).into_iter().map(|ending| ending.state).collect()
     }
@@ -219,7 +255,11 @@ mod tests {
             UserOperationRevertReason { userOpHash: hash, sender, nonce, revertReason: Bytes::new() }.encode_log_data();
         let undone = |hash: u8, events: &[alloy::primitives::LogData]| {
             let receipts: Vec<_> = receipt(events).into_iter().collect();
-            find(&receipts, &[B256::repeat_byte(hash)], sender).map(|outcome| outcome.undone_by_payer)
+            let mine = Uuid::from_u128(hash.into());
+            let hashes = HashMap::from([(B256::repeat_byte(hash), mine)]);
+            find(&receipts, &hashes, &HashMap::from([(mine, sender)]))
+                .get(&mine)
+                .map(|outcome| outcome.undone_by_payer)
         };
         assert_eq!(undone(1, &[post_op.clone(), ended(1, false)]), Some(true));
         assert_eq!(undone(1, &[prefund, ended(1, false)]), Some(true));

@@ -38,6 +38,9 @@ pub struct Head {
     /// Wei a gas (EIP-1559).
     #[serde(default, with = "alloy::serde::quantity::opt")]
     pub base_fee_per_gas: Option<u128>,
+    /// Gas that the block may take.
+    #[serde(default, with = "alloy::serde::quantity::opt")]
+    pub gas_limit: Option<u64>,
 }
 
 /// A client that knows no proxy when the node is on this machine: `HTTP_PROXY` is not for it.

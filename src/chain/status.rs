@@ -50,7 +50,7 @@ pub async fn lanes(chain: &Chain) -> Result<Vec<LaneStatus>, EngineError> {
     let mut lanes = Vec::new();
     for lane in store::lanes(chain.db()).await? {
         let alive = store::alive(chain.db(), lane.address).await?;
-        let mut nonces: Vec<u64> = alive.iter().map(|bundle| bundle.stored.nonce).collect();
+        let mut nonces: Vec<u64> = alive.iter().map(|bundle| bundle.nonce).collect();
         nonces.dedup();
         lanes.push(LaneStatus {
             address: lane.address,

@@ -18,9 +18,8 @@ use crate::harness::until;
 /// Why an engine with these settings cannot work.
 async fn refusal(engine: &TestEngine, settings: ChainSettings) -> String {
     let chain = Chain::new(engine.db.clone(), settings);
-    let engine = chain.engines().await.unwrap().remove(0);
-    let run = engine.run(CancellationToken::new());
-    tokio::time::timeout(Duration::from_secs(20), run).await.unwrap().unwrap_err().to_string()
+    let work = chain.work(CancellationToken::new());
+    tokio::time::timeout(Duration::from_secs(20), work).await.unwrap().unwrap_err().to_string()
 }
 
 #[tokio::test]
@@ -79,7 +78,7 @@ async fn of_two_processes_one_holds_the_lane_and_the_other_takes_over_when_it_di
     let mut first = TestEngine::start().await;
     let second = Chain::new(first.db.clone(), first.settings.clone());
     let stop = CancellationToken::new();
-    let task = tokio::spawn(second.engines().await.unwrap().remove(0).run(stop.clone()));
+    let task = tokio::spawn(second.work(stop.clone()));
     let jane = stranger();
     let operations = first.pay(&[(jane, 4)]).await;
     assert_eq!(first.ended(&operations).await, ["succeeded"]);

@@ -32,8 +32,7 @@ async fn of_three_lanes_at_work_each_payment_is_made_once_though_some_fail(path:
         settings.lanes.push(Arc::new(new_lane(&engine).await));
     }
     let stop = CancellationToken::new();
-    let engines = Chain::new(engine.db.clone(), settings).engines().await.unwrap();
-    let tasks: Vec<_> = engines.into_iter().map(|engine| tokio::spawn(engine.run(stop.clone()))).collect();
+    let work = tokio::spawn(Chain::new(engine.db.clone(), settings).work(stop.clone()));
 
     let mut expected: Vec<(Address, &str)> = Vec::new();
     let mut operations = Vec::new();
@@ -52,9 +51,7 @@ async fn of_three_lanes_at_work_each_payment_is_made_once_though_some_fail(path:
         assert_eq!(engine.transfers_to(recipient).await.len(), usize::from(expected == "succeeded"));
     }
     stop.cancel();
-    for task in tasks {
-        task.await.unwrap().unwrap();
-    }
+    work.await.unwrap().unwrap();
 }
 
 #[tokio::test]

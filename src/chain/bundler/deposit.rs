@@ -8,6 +8,7 @@ use crate::chain::contracts::IEntryPoint::{balanceOfCall, depositToCall};
 use crate::chain::engine::{Engine, Result};
 use crate::chain::entry_point::ENTRY_POINT;
 use crate::chain::rpc::Head;
+use crate::chain::send::Errand;
 use crate::chain::store::{self, Deposits, Lease, Purpose};
 use crate::chain::transaction::Draft;
 use crate::chain::{Chain, RpcError};
@@ -94,14 +95,11 @@ impl Engine {
         let input = depositToCall { account: chain.treasury() }.abi_encode().into();
         let draft = Draft { to: ENTRY_POINT, value, input, gas_limit: DEPOSIT_GAS, authorization: None };
         let fees = chain.settings().fees.suggest(chain.rpc(), head).await?;
-        let nonce = lease.next_nonce;
+        let errand = Errand { nonce: lease.next_nonce, purpose: Purpose::Deposit, user_ops: vec![], draft, fees };
         self.deposit = filling;
-        // `None` when another one is on its way, or was in a block just now.
-        if let Some(bundle) = self.store(lease, head, nonce, Purpose::Deposit, vec![], &draft, fees).await? {
-            tracing::info!(lane = %lease.lane, %held, %value, "the treasury's deposit in the EntryPoint is filled");
-            self.broadcast(&bundle, head).await?;
-        }
-        Ok(())
+        tracing::info!(lane = %lease.lane, %held, %value, "the treasury's deposit in the EntryPoint is filled");
+        // Nothing happens when another one is on its way, or was in a block just now.
+        self.run_errand(lease, head, errand).await
     }
 
     async fn deposits(&self, lease: &Lease, head: &Head) -> Result<Deposits> {

@@ -1,6 +1,5 @@
 //! Handing user operations over: signed, sent, sent again, changed until the bundler takes them.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use alloy::primitives::B256;
@@ -10,11 +9,13 @@ use super::cause::{Asked, Cause};
 use super::endpoint::EndpointError;
 use super::patience::{LONGEST_PAUSE, PAUSE, Rest, is_hopeless, is_over, pause};
 use super::sign::Wish;
+use crate::chain::Chain;
 use crate::chain::deployment::Deployment;
 use crate::chain::engine::{Engine, EngineError, Result};
 use crate::chain::entry_point::UserOperation;
-use crate::chain::gather::unpack;
 use crate::chain::rpc::Head;
+use crate::chain::scan::{ByHash, sighting};
+use crate::chain::sign::unpack;
 use crate::chain::store::{self, Lease, OpenUserOp, Version};
 use crate::foundation::FailPoint;
 
@@ -56,18 +57,19 @@ impl Engine {
 
     /// Signs what is not signed, sends what is not sent, and changes what the bundler does not like.
     async fn tend(&mut self, bundler: &Bundler, lease: &Lease, user_op: &OpenUserOp, head: &Head) -> Result<()> {
-        let deploys = match self.deployment(user_op).await? {
+        let deployments = self.deployments(std::slice::from_ref(user_op)).await?;
+        let deploys = match deployments.get(&user_op.id) {
             // The user operation that deploys the wallet goes first.
-            Deployment::UnderWay => {
+            None | Some(Deployment::UnderWay) => {
                 let why = "another user operation deploys the wallet";
                 return Ok(store::hold(self.chain.db(), user_op.id, PAUSE, why).await?);
             }
-            deployment => deployment == Deployment::Needed,
+            Some(deployment) => *deployment == Deployment::Needed,
         };
         let mut version =
             user_op.version.clone().filter(|version| version.offer.is_some() && version.deploys == deploys);
         let is_overdue = version.as_ref().is_some_and(|version| self.is_overdue(version, head));
-        if is_overdue && self.locate(user_op).await? {
+        if is_overdue && self.chain.locate(user_op, Some(&self.rest)).await? {
             return Ok(());
         }
         if self.is_given_up(user_op, head).await? {
@@ -138,20 +140,6 @@ impl Engine {
         Ok(None)
     }
 
-    /// Looks where the bundler says that the newest of these signatures is, unless it rests. It may say what it likes: what
-    /// counts is the event in that block.
-    pub(in crate::chain) async fn follow_hint(&self, ours: &HashMap<B256, OpenUserOp>, newest: B256) -> Result<bool> {
-        let Some(bundler) = self.chain.bundler().filter(|_| self.rest.is_over()) else { return Ok(false) };
-        let Ok(Some(number)) = bundler.client.block_of(newest).await else { return Ok(false) };
-        let Ok(Some(receipts)) = self.chain.rpc().block_receipts(number).await else { return Ok(false) };
-        for log in receipts.iter().flat_map(|receipt| receipt.logs()) {
-            if self.see(ours, log).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Whether a signature was sent long ago, so that it is worth offering more for it.
     fn is_overdue(&self, version: &Version, head: &Head) -> bool {
         let patience = 2 * self.chain.settings().replace_after_blocks;
@@ -180,7 +168,7 @@ impl Engine {
         }
         match error.cause() {
             Cause::NonceUsed => {
-                if self.locate(user_op).await? {
+                if self.chain.locate(user_op, Some(&self.rest)).await? {
                     return Ok(());
                 }
             }
@@ -203,5 +191,18 @@ impl Engine {
             self.rest.begin();
         }
         Ok(store::refuse(self.chain.db(), user_op.id, wait, &error.to_string()).await?)
+    }
+}
+
+impl Chain {
+    /// Looks where the bundler says that the newest of these signatures is, unless it rests. It may say what it likes: what
+    /// counts is the event in that block.
+    pub(in crate::chain) async fn follow_hint(&self, ours: &ByHash, newest: B256, rest: &Rest) -> Result<bool> {
+        let Some(bundler) = self.bundler().filter(|_| rest.is_over()) else { return Ok(false) };
+        let Ok(Some(number)) = bundler.client.block_of(newest).await else { return Ok(false) };
+        let Ok(Some(receipts)) = self.rpc().block_receipts(number).await else { return Ok(false) };
+        let seen = receipts.iter().flat_map(|receipt| receipt.logs()).find_map(|log| sighting(ours, log));
+        self.note_mined(seen.as_slice()).await?;
+        Ok(seen.is_some())
     }
 }

@@ -9,9 +9,9 @@ use super::client::Estimate;
 use crate::chain::engine::{Engine, Result};
 use crate::chain::entry_point::{self, DEPLOYMENT_GAS, ENTRY_POINT, UserOperation, VERIFICATION_GAS};
 use crate::chain::fees::Fees;
-use crate::chain::gather::{Calls, unpack};
 use crate::chain::rpc::Head;
-use crate::chain::store::{self, Lease, Offer, OpenUserOp, Version};
+use crate::chain::sign::{Calls, Signed, unpack};
+use crate::chain::store::{self, Basis, Lease, Offer, OpenUserOp, Version};
 
 /// For estimates: a signature from which some address recovers, or validation would end early, without a zero byte, or it
 /// would be too cheap. `r` and `s` are the x of secp256k1's generator, which is low enough for an `s` (EIP-2).
@@ -95,7 +95,8 @@ impl Engine {
         wish: Wish,
     ) -> Result<Option<Version>> {
         let chain = self.chain.clone();
-        let Some(calls) = self.plan(lease, user_op, deploys, head).await? else { return Ok(None) };
+        let operations = store::operations(chain.db(), &[user_op.id]).await?.remove(&user_op.id).unwrap_or_default();
+        let Some(calls) = self.plan(lease, user_op, &operations, deploys, head).await? else { return Ok(None) };
         if calls.reverts {
             // The bundler would refuse it; the chain says why it fails.
             store::give_to_lanes(chain.db(), user_op.id, "its calls revert").await?;
@@ -124,9 +125,8 @@ impl Engine {
             packed: op.pack().abi_encode(),
             offer: Some(Offer { fees, stored_block: head.number, sent_block: None }),
         };
-        let expected = newest.map(|version| version.hash);
-        let is_stored = self.keep(lease, user_op, &calls, &version, expected).await?;
-        Ok(is_stored.then_some(version))
+        let basis = Basis { operations: calls.operations, newest: newest.map(|version| version.hash) };
+        Ok(self.keep(lease, vec![Signed { user_op: user_op.id, basis, version }]).await?.remove(&user_op.id))
     }
 
     /// Fees of the policy, and more than the newest signature's if that is what it takes; `None` at the cap of fees, or of

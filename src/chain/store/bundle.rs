@@ -64,86 +64,107 @@ pub struct NewBundle {
     pub stored_block: u64,
 }
 
-/// A stored bundle whose nonce the chain has not passed.
+/// A stored bundle whose nonce the chain has not passed, without its bytes ([`raw`]).
 #[derive(Clone, Debug)]
 pub struct Bundle {
-    /// What was stored.
-    pub stored: NewBundle,
+    /// The transaction's hash.
+    pub hash: B256,
+    /// The lane.
+    pub lane: Address,
+    /// The lane's nonce.
+    pub nonce: u64,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What it carries.
+    pub user_ops: Vec<Uuid>,
+    /// What it offers.
+    pub fees: Fees,
+    /// The newest block when it was signed.
+    pub stored_block: u64,
     /// The newest block when a node last took it; `None` when none did.
     pub sent_block: Option<u64>,
     /// Why a node refused it last.
     pub failure: Option<String>,
 }
 
-/// Stores a bundle.
-pub async fn insert(tx: &mut EngineTx, bundle: &NewBundle) -> db::Result<()> {
-    sqlx::query!(
-        "insert into bundle (hash, lane, nonce, purpose, user_ops, raw, gas_limit, max_fee, max_tip, stored_block)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (hash) do update set state = 'stored', done_block = null, sent_block = null",
-        bundle.hash.as_slice(),
-        bundle.lane.as_slice(),
-        big(bundle.nonce),
-        bundle.purpose.as_str(),
-        &bundle.user_ops,
-        &bundle.raw[..],
-        big(bundle.gas_limit),
-        Amount::from_base_units(bundle.fees.max_fee).unwrap_or(Amount::MAX) as _,
-        Amount::from_base_units(bundle.fees.max_tip).unwrap_or(Amount::MAX) as _,
-        big(bundle.stored_block),
-    )
-    .execute(&mut **tx)
-    .await
-    .map(drop)
+/// Stores bundles, of one nonce in the order given.
+pub async fn insert(tx: &mut EngineTx, bundles: &[NewBundle]) -> db::Result<()> {
+    for bundle in bundles {
+        sqlx::query!(
+            "insert into bundle (hash, lane, nonce, purpose, user_ops, raw, gas_limit, max_fee, max_tip, stored_block)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             on conflict (hash) do update set state = 'stored', done_block = null, sent_block = null",
+            bundle.hash.as_slice(),
+            bundle.lane.as_slice(),
+            big(bundle.nonce),
+            bundle.purpose.as_str(),
+            &bundle.user_ops,
+            &bundle.raw[..],
+            big(bundle.gas_limit),
+            Amount::from_base_units(bundle.fees.max_fee).unwrap_or(Amount::MAX) as _,
+            Amount::from_base_units(bundle.fees.max_tip).unwrap_or(Amount::MAX) as _,
+            big(bundle.stored_block),
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The signed bytes of a bundle (EIP-2718).
+pub async fn raw(db: &Db, bundle: B256) -> db::Result<Bytes> {
+    let mut tx = db.engine().await?;
+    let raw = sqlx::query_scalar!("select raw from bundle where hash = $1", bundle.as_slice());
+    Ok(raw.fetch_one(&mut *tx).await?.into())
 }
 
 /// Bundles of a lane that the chain has not passed, by nonce and then by age: the last of a nonce is its newest version.
 pub async fn alive(db: &Db, lane: Address) -> db::Result<Vec<Bundle>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
-        r#"select hash, nonce, purpose, user_ops, raw, gas_limit, max_fee as "max_fee: Amount",
-                  max_tip as "max_tip: Amount", stored_block, sent_block, failure
+        r#"select hash, nonce, purpose, user_ops, max_fee as "max_fee: Amount", max_tip as "max_tip: Amount",
+                  stored_block, sent_block, failure
            from bundle where lane = $1 and state <> 'done' order by nonce, version"#,
         lane.as_slice()
     )
     .fetch_all(&mut *tx)
     .await?;
     let bundles = rows.into_iter().map(|row| Bundle {
-        stored: NewBundle {
-            hash: hash(&row.hash),
-            lane,
-            nonce: small(row.nonce),
-            purpose: Purpose::from_word(&row.purpose),
-            user_ops: row.user_ops,
-            raw: row.raw.into(),
-            gas_limit: small(row.gas_limit),
-            fees: Fees { max_fee: row.max_fee.base_units(), max_tip: row.max_tip.base_units() },
-            stored_block: small(row.stored_block),
-        },
+        hash: hash(&row.hash),
+        lane,
+        nonce: small(row.nonce),
+        purpose: Purpose::from_word(&row.purpose),
+        user_ops: row.user_ops,
+        fees: Fees { max_fee: row.max_fee.base_units(), max_tip: row.max_tip.base_units() },
+        stored_block: small(row.stored_block),
         sent_block: row.sent_block.map(small),
         failure: row.failure,
     });
     Ok(bundles.collect())
 }
 
-/// Notes that a node took the bundle, and that the operations in it are on their way.
+/// Notes that a node took the bundles, and that the operations in them are on their way.
 ///
 /// Returns how many seconds each of these operations had waited.
-pub async fn mark_sent(db: &Db, bundle: B256, block: u64) -> db::Result<Vec<f64>> {
+pub async fn mark_sent(db: &Db, bundles: &[B256], block: u64) -> db::Result<Vec<f64>> {
     let mut tx = db.engine().await?;
-    let row = sqlx::query!(
-        "update bundle set state = case when state = 'stored' then 'sent' else state end, sent_block = $2, failure = null
-         where hash = $1 returning user_ops",
-        bundle.as_slice(),
+    let user_ops = sqlx::query_scalar!(
+        r#"with sent as (
+               update bundle set state = case when state = 'stored' then 'sent' else state end, sent_block = $2,
+                      failure = null
+               where hash = any($1) returning user_ops
+           )
+           select distinct unnest(user_ops) as "id!" from sent"#,
+        &bundles.iter().map(|hash| hash.to_vec()).collect::<Vec<_>>(),
         big(block),
     )
-    .fetch_one(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
     let waited = sqlx::query_scalar!(
         r#"update chain_op set state = 'submitted', submitted_at = coalesce(submitted_at, now())
            where user_op_id = any($1) and state = 'waiting'
            returning extract(epoch from now() - created_at)::float8 as "waited!""#,
-        &row.user_ops,
+        &user_ops,
     )
     .fetch_all(&mut *tx)
     .await?;

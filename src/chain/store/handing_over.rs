@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::user_op::Row;
 use super::{OpenUserOp, big, small, told};
-use crate::db::{self, Db, EngineTx};
+use crate::db::{self, Db};
 
 /// Whose user operations the bundler takes; the others', and those that it cannot carry, go by lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,15 +110,6 @@ pub async fn offers(db: &Db, user_op: Uuid) -> db::Result<Offers> {
     .fetch_one(&mut *tx)
     .await?;
     Ok(Offers { count: u32::try_from(row.count).unwrap_or(u32::MAX), taken_since: row.taken_since.map(small) })
-}
-
-/// The hash of the newest signature, within a transaction that has locked the user operation.
-pub async fn newest(tx: &mut EngineTx, user_op: Uuid) -> db::Result<Option<B256>> {
-    let query = sqlx::query_scalar!(
-        "select hash from user_op_version where user_op_id = $1 order by version desc limit 1",
-        user_op
-    );
-    Ok(query.fetch_optional(&mut **tx).await?.map(|hash| super::hash(&hash)))
 }
 
 /// Notes that the bundler took a signature, and that the operations in it are on their way.

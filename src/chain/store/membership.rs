@@ -1,47 +1,75 @@
 //! Operations become user operations, and user operations board bundles: who belongs to what, under locks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use uuid::Uuid;
 
 use super::handing_over::Takes;
-use super::user_op::OpenUserOp;
 use super::{address, big, hash};
 use crate::chain::entry_point::nonce_key;
 use crate::chain::payer::SmartWallet;
 use crate::db::{self, Db, EngineTx};
 
-/// Gathers up to `limit` waiting operations, the oldest first, in new user operations: one an account. Only of
-/// accounts that somebody has room for and this engine can sign for: its treasury, and wallets of its owner keys. Returns
-/// how many it made.
-pub async fn claim(
-    tx: &mut EngineTx,
-    room: Takes,
-    treasury: Address,
-    owners: &[Address],
-    limit: i64,
-    head: u64,
-) -> db::Result<usize> {
-    let rows = sqlx::query!(
-        "select tenant_id, id, account, owner, salt from chain_op
-         where ((account = $1 and $4) or (owner = any($2) and $5)) and state = 'waiting' and user_op_id is null and mode = 'live'
-         order by id limit $3 for update skip locked",
-        treasury.as_slice(),
-        &owners.iter().map(|owner| owner.to_vec()).collect::<Vec<_>>(),
-        limit,
-        room.treasury,
-        room.wallets,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let mut user_ops: BTreeMap<Vec<u8>, (Uuid, Option<SmartWallet>, i32)> = BTreeMap::new();
-    let mut places = Vec::with_capacity(rows.len());
-    for row in rows {
-        let wallet = wallet(row.owner, row.salt);
-        let (user_op, _, count) = user_ops.entry(row.account).or_insert_with(|| (Uuid::now_v7(), wallet, 0));
-        *count += 1;
-        places.push((row.tenant_id, row.id, *user_op, *count));
+/// Whose operations a lane gathers, and how many.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The treasury.
+    pub treasury: Address,
+    /// Owner keys of wallets that this engine can sign for.
+    pub owners: &'a [Address],
+    /// Of whom somebody has room for.
+    pub room: Takes,
+    /// Operations altogether, at most.
+    pub limit: i64,
+    /// Operations in one user operation, at most.
+    pub batch: usize,
+    /// The newest block.
+    pub head: u64,
+}
+
+/// Gathers waiting operations, the oldest first, in new user operations of the lane: of each account as few as hold them.
+/// Returns how many user operations it made.
+pub async fn claim(tx: &mut EngineTx, lane: Address, claim: &Claim<'_>) -> db::Result<usize> {
+    let Claim { treasury, owners, room, limit, batch, head } = *claim;
+    let mut waiting: BTreeMap<Vec<u8>, (Option<SmartWallet>, Vec<(Uuid, Uuid)>)> = BTreeMap::new();
+    if room.treasury {
+        let rows = sqlx::query!(
+            "select tenant_id, id from chain_op
+             where account = $1 and state = 'waiting' and user_op_id is null and mode = 'live'
+             order by id limit $2 for update skip locked",
+            treasury.as_slice(),
+            limit,
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        waiting.insert(treasury.to_vec(), (None, rows.into_iter().map(|row| (row.tenant_id, row.id)).collect()));
+    }
+    if room.wallets {
+        let rows = sqlx::query!(
+            "select tenant_id, id, account, owner, salt from chain_op
+             where owner = any($1) and state = 'waiting' and user_op_id is null and mode = 'live'
+             order by id limit $2 for update skip locked",
+            &owners.iter().map(|owner| owner.to_vec()).collect::<Vec<_>>(),
+            limit,
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        for row in rows {
+            let wallet = wallet(row.owner, row.salt);
+            waiting.entry(row.account).or_insert((wallet, vec![])).1.push((row.tenant_id, row.id));
+        }
+    }
+    let (mut made, mut places) = (Vec::new(), Vec::new());
+    for (account, (wallet, operations)) in &waiting {
+        for batch in operations.chunks(batch) {
+            let user_op = Uuid::now_v7();
+            made.push(NewUserOp { id: user_op, account: address(account), wallet: *wallet });
+            places.extend((1i32..).zip(batch).map(|(position, (tenant, id))| (*tenant, *id, user_op, position)));
+        }
+    }
+    if made.is_empty() {
+        return Ok(0);
     }
     sqlx::query!(
         "update chain_op op set user_op_id = place.user_op, position = place.position
@@ -54,31 +82,36 @@ pub async fn claim(
     )
     .execute(&mut **tx)
     .await?;
-    for (account, (id, wallet, _)) in &user_ops {
-        create(tx, *id, address(account), *wallet, head).await?;
-    }
-    Ok(user_ops.len())
+    create(tx, &made, Some(lane), head).await?;
+    Ok(made.len())
 }
 
 pub(super) fn wallet(owner: Option<Vec<u8>>, salt: Option<Vec<u8>>) -> Option<SmartWallet> {
     owner.zip(salt).map(|(owner, salt)| SmartWallet { owner: address(&owner), salt: hash(&salt) })
 }
 
-async fn create(
-    tx: &mut EngineTx,
+#[derive(Clone, Copy, Debug)]
+struct NewUserOp {
     id: Uuid,
     account: Address,
     wallet: Option<SmartWallet>,
-    head: u64,
-) -> db::Result<()> {
+}
+
+async fn create(tx: &mut EngineTx, made: &[NewUserOp], lane: Option<Address>, head: u64) -> db::Result<()> {
     sqlx::query!(
-        "insert into user_op (id, account, nonce_key, born_block, owner, salt) values ($1, $2, $3, $4, $5, $6)",
-        id,
-        account.as_slice(),
-        &nonce_key(id).to_be_bytes::<24>()[..],
+        "insert into user_op (id, account, nonce_key, owner, salt, born_block, lane)
+         select id, account, nonce_key, owner, salt, $6, $7
+         from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[])
+             as made(id, account, nonce_key, owner, salt)",
+        &made.iter().map(|made| made.id).collect::<Vec<_>>(),
+        &made.iter().map(|made| made.account.to_vec()).collect::<Vec<_>>(),
+        &made.iter().map(|made| nonce_key(made.id).to_be_bytes::<24>().to_vec()).collect::<Vec<_>>(),
+        &made.iter().map(|made| made.wallet.map(|wallet| wallet.owner.to_vec())).collect::<Vec<_>>()
+            as &[Option<Vec<u8>>],
+        &made.iter().map(|made| made.wallet.map(|wallet| wallet.salt.to_vec())).collect::<Vec<_>>()
+            as &[Option<Vec<u8>>],
         big(head),
-        wallet.map(|wallet| wallet.owner.to_vec()),
-        wallet.map(|wallet| wallet.salt.to_vec()),
+        lane.as_ref().map(|lane| lane.as_slice()),
     )
     .execute(&mut **tx)
     .await
@@ -86,12 +119,13 @@ async fn create(
 }
 
 /// Moves the second half of a user operation's operations to a new one. With `leave`, the first half moves as well,
-/// to another new one: the old one's nonce is used up.
+/// to another new one: the old one's nonce is used up. Both halves go out at once, by whichever lane is first.
 pub async fn split(tx: &mut EngineTx, old: Uuid, head: u64, leave: bool) -> db::Result<()> {
     let parent =
         sqlx::query!("select account, owner, salt from user_op where id = $1", old).fetch_one(&mut **tx).await?;
     let (account, wallet) = (address(&parent.account), wallet(parent.owner, parent.salt));
-    let half = Uuid::now_v7();
+    let new = || NewUserOp { id: Uuid::now_v7(), account, wallet };
+    let half = new();
     sqlx::query!(
         "with member as (
              select tenant_id, id, ntile(2) over (order by position) as half from chain_op where user_op_id = $1
@@ -99,17 +133,17 @@ pub async fn split(tx: &mut EngineTx, old: Uuid, head: u64, leave: bool) -> db::
          update chain_op op set user_op_id = $2, mined_block = null from member
          where op.tenant_id = member.tenant_id and op.id = member.id and member.half = 2",
         old,
-        half,
+        half.id,
     )
     .execute(&mut **tx)
     .await?;
-    create(tx, half, account, wallet, head).await?;
+    create(tx, &[half], None, head).await?;
     if leave {
-        let rest = Uuid::now_v7();
-        sqlx::query!("update chain_op set user_op_id = $2, mined_block = null where user_op_id = $1", old, rest)
+        let rest = new();
+        sqlx::query!("update chain_op set user_op_id = $2, mined_block = null where user_op_id = $1", old, rest.id)
             .execute(&mut **tx)
             .await?;
-        create(tx, rest, account, wallet, head).await?;
+        create(tx, &[rest], None, head).await?;
     }
     Ok(())
 }
@@ -139,31 +173,73 @@ pub async fn lock_open(tx: &mut EngineTx, user_op: Uuid) -> db::Result<bool> {
     Ok(open.fetch_optional(&mut **tx).await?.is_some())
 }
 
-/// The ids of a user operation's operations in the order of their calls, within a transaction.
-pub async fn members(tx: &mut EngineTx, user_op: Uuid) -> db::Result<Vec<Uuid>> {
-    sqlx::query_scalar!("select id from chain_op where user_op_id = $1 order by position", user_op)
-        .fetch_all(&mut **tx)
-        .await
+/// What a signature was made for: the operations in the order of their calls, and the newest signature before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// Ids of the operations.
+    pub operations: Vec<Uuid>,
+    /// The hash of the newest signature.
+    pub newest: Option<B256>,
 }
 
-/// Locks user operations for a bundle of this lane; `false` when one of them is in a block or boarded elsewhere meanwhile.
-pub async fn lock_for_boarding(tx: &mut EngineTx, lane: Address, user_ops: &[Uuid]) -> db::Result<bool> {
-    let open =
-        sqlx::query!("select id from user_op where id = any($1) and state = 'open' order by id for update", user_ops)
-            .fetch_all(&mut **tx)
-            .await?;
-    let boarded = sqlx::query!(
-        r#"select exists (
-               select from bundle b join lane l on l.address = b.lane
-               where b.state <> 'done' and b.user_ops && $1
-                 and (b.lane = $2 or (l.lease_until > clock_timestamp() and b.failure is null))
-           ) as "boarded!""#,
-        user_ops,
-        lane.as_slice(),
+/// Locks those of these user operations that are in no block, in one order, and tells what their next signature would be
+/// made for.
+pub async fn lock_bases(tx: &mut EngineTx, user_ops: &[Uuid]) -> db::Result<HashMap<Uuid, Basis>> {
+    let open = sqlx::query_scalar!(
+        "select id from user_op where id = any($1) and state = 'open' order by id for update",
+        user_ops
     )
-    .fetch_one(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(open.len() == user_ops.len() && !boarded.boarded)
+    let mut bases: HashMap<Uuid, Basis> = open.iter().map(|id| (*id, Basis::default())).collect();
+    let members = sqlx::query!(
+        r#"select id, user_op_id as "user_op_id!" from chain_op where user_op_id = any($1) order by user_op_id, position"#,
+        &open
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    for row in members {
+        bases.entry(row.user_op_id).or_default().operations.push(row.id);
+    }
+    let newest = sqlx::query!(
+        "select distinct on (user_op_id) user_op_id, hash from user_op_version where user_op_id = any($1)
+         order by user_op_id, version desc",
+        &open
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    for row in newest {
+        bases.entry(row.user_op_id).or_default().newest = Some(hash(&row.hash));
+    }
+    Ok(bases)
+}
+
+/// Locks user operations for bundles of this lane; returns those that are in no block and boarded nowhere meanwhile.
+pub async fn lock_for_boarding(
+    tx: &mut EngineTx,
+    lane: Address,
+    stuck_since: u64,
+    user_ops: &[Uuid],
+) -> db::Result<HashSet<Uuid>> {
+    // A statement of its own: the next one's snapshot then sees whatever was committed before the locks were ours.
+    let open = sqlx::query_scalar!(
+        "select id from user_op where id = any($1) and state = 'open' order by id for update",
+        user_ops
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let boarded = sqlx::query_scalar!(
+        r#"select unnest(b.user_ops) as "id!" from bundle b join lane l on l.address = b.lane
+           where b.state <> 'done' and b.user_ops && $1
+             and (b.lane = $2 or (l.lease_until > clock_timestamp() and b.failure is null and b.stored_block > $3))"#,
+        &open,
+        lane.as_slice(),
+        big(stuck_since),
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let boarded: HashSet<Uuid> = boarded.into_iter().collect();
+    Ok(open.into_iter().filter(|id| !boarded.contains(id)).collect())
 }
 
 /// Whether a user operation was ever signed.
@@ -172,19 +248,18 @@ pub async fn is_signed(tx: &mut EngineTx, user_op: Uuid) -> db::Result<bool> {
     Ok(version.fetch_optional(&mut **tx).await?.is_some())
 }
 
-/// Whether an older user operation that deploys the same account is out and not final. Of two that would deploy it, one
-/// must not wait for the other.
-pub async fn is_being_deployed(db: &Db, user_op: &OpenUserOp) -> db::Result<bool> {
+/// Those of these user operations whose account an older one deploys that is out and not final. Of two that would deploy
+/// it, one must not wait for the other.
+pub async fn being_deployed(db: &Db, user_ops: &[Uuid]) -> db::Result<HashSet<Uuid>> {
     let mut tx = db.engine().await?;
-    let row = sqlx::query!(
-        r#"select exists (
-               select from user_op u join user_op_version v on v.user_op_id = u.id
-               where u.account = $1 and u.state <> 'ended' and u.id < $2 and v.deploys
-           ) as "deploying!""#,
-        user_op.account.as_slice(),
-        user_op.id,
+    let waiting = sqlx::query_scalar!(
+        "select mine.id from user_op mine
+         where mine.id = any($1) and exists (
+             select from user_op u join user_op_version v on v.user_op_id = u.id
+             where u.account = mine.account and u.state <> 'ended' and u.id < mine.id and v.deploys)",
+        user_ops,
     )
-    .fetch_one(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
-    Ok(row.deploying)
+    Ok(waiting.into_iter().collect())
 }

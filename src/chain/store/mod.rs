@@ -4,23 +4,25 @@ mod bundle;
 mod handing_over;
 mod lane;
 mod membership;
+mod progress;
 mod user_op;
 
 pub use bundle::{Bundle, Deposits, NewBundle, Purpose};
 pub use bundle::{
-    alive, deposits, in_flight, insert as insert_bundle, mark_done, mark_sent, reopen as reopen_bundles, set_failure,
+    alive, deposits, in_flight, insert as insert_bundles, mark_done, mark_sent, raw, reopen as reopen_bundles,
+    set_failure,
 };
 pub use handing_over::{
-    Offers, Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, offers, refuse, with_bundler,
+    Offers, Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, offers, refuse, with_bundler,
 };
 pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
 pub use membership::{
-    begin_anew_by_lane, claim, is_being_deployed, is_signed, lock_for_boarding, lock_open, members, split,
+    Basis, Claim, begin_anew_by_lane, being_deployed, claim, is_signed, lock_bases, lock_for_boarding, lock_open, split,
 };
-pub use user_op::{Ending, MinedUserOp, Offer, OpenUserOp, Operation, Version};
-pub use user_op::{
-    end, end_operations, hashes_of, hold, insert_version, mark_mined, mined, open, operations, reopen, versions,
-};
+pub use progress::{Ended, Ending, MinedUserOp, Operation, Sighting};
+pub use progress::{end, end_operations, hashes_of, mark_mined, mined, operations, reopen, versions};
+pub use user_op::{Offer, OpenUserOp, Version};
+pub use user_op::{hold, insert_versions, open};
 
 use alloy::primitives::{Address, B256};
 

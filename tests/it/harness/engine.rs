@@ -158,9 +158,8 @@ impl TestEngine {
     /// Starts the engine, as a process that knows nothing of an earlier one.
     pub async fn run(&mut self) {
         let stop = CancellationToken::new();
-        let engine = self.chain.engines().await.unwrap().remove(0);
-        let token = stop.clone();
-        let task = tokio::spawn(async move { engine.run(token).await.unwrap() });
+        let work = self.chain.clone().work(stop.clone());
+        let task = tokio::spawn(async move { work.await.unwrap() });
         self.running = Some((stop, task));
     }
 

@@ -1,0 +1,144 @@
+//! User operations board bundles: packed within the limits, tried by `eth_call`, without those that fail validation.
+
+use alloy::primitives::{Bytes, U256};
+use alloy::rpc::types::TransactionRequest;
+use alloy::sol_types::{SolCall, SolError};
+
+use super::contracts::IEntryPoint::{FailedOp, FailedOpWithRevert, handleOpsCall};
+use super::contracts::PackedUserOperation;
+use super::engine::{Engine, Result};
+use super::entry_point::{ENTRY_POINT, bundle_gas};
+use super::rpc::Head;
+use super::rpc_error::{Refusal, RpcError};
+use super::sign::{LONG_WAIT, SHORT_WAIT};
+use super::store::{self, Lease, OpenUserOp, Version};
+use super::transaction::Draft;
+
+/// A transaction's bytes, less room for its envelope: nodes refuse more than 128 KB.
+pub(super) const MAX_CALL_DATA: usize = 126 * 1024;
+
+/// The part of a block's gas that one bundle may ask for: with smaller ones less of a block stays empty.
+const PART_OF_BLOCK: u64 = 8;
+
+/// A user operation that is ready to be carried.
+pub(super) struct Passenger {
+    pub(super) user_op: OpenUserOp,
+    pub(super) version: Version,
+    pub(super) packed: PackedUserOperation,
+}
+
+/// A bundle that is not signed yet.
+pub(super) struct Boarded {
+    pub(super) user_ops: Vec<uuid::Uuid>,
+    pub(super) draft: Draft,
+}
+
+/// A bundle's passengers as far as they could be tried.
+pub(super) struct Tried {
+    /// The bundle, if anybody is left for it.
+    pub(super) boarded: Option<Boarded>,
+    /// Who was left out, and why.
+    pub(super) left_out: Vec<(Passenger, String)>,
+}
+
+impl Engine {
+    /// Packs user operations in their order into at most `free` bundles, each within the limits of a transaction and of
+    /// a block; those that find no room wait for the next ones.
+    pub(super) fn pack(&self, passengers: Vec<Passenger>, head: &Head, free: usize) -> Vec<Vec<Passenger>> {
+        let settings = self.chain.settings();
+        let part_of_block = head.gas_limit.map_or(u64::MAX, |gas| gas / PART_OF_BLOCK);
+        let most = settings.max_gas.min(part_of_block.max(settings.max_gas / 8));
+        let mut bundles: Vec<Vec<Passenger>> = Vec::new();
+        let (mut gas, mut bytes) = (0, 0);
+        for passenger in passengers {
+            let its_gas = bundle_gas([passenger.gas()].into_iter(), &passenger.version.packed);
+            let its_bytes = passenger.version.packed.len();
+            let fits = gas + its_gas <= most && bytes + its_bytes <= MAX_CALL_DATA - 512;
+            let all_taken = bundles.len() == free;
+            match bundles.last_mut() {
+                Some(bundle) if fits => bundle.push(passenger),
+                _ if all_taken => break,
+                _ => {
+                    (gas, bytes) = (0, 0);
+                    bundles.push(vec![passenger]);
+                }
+            }
+            (gas, bytes) = (gas + its_gas, bytes + its_bytes);
+        }
+        bundles
+    }
+
+    /// Leaves out what fails validation.
+    pub(super) async fn board(&self, lease: &Lease, mut passengers: Vec<Passenger>) -> Result<Tried> {
+        let mut left_out = Vec::new();
+        while !passengers.is_empty() {
+            let draft = draft(lease, &passengers);
+            let too_big = draft.gas_limit > self.chain.settings().max_gas || draft.input.len() > MAX_CALL_DATA;
+            if too_big && passengers.len() > 1 {
+                passengers.pop();
+                continue;
+            }
+            let request = TransactionRequest::default()
+                .from(lease.lane)
+                .to(ENTRY_POINT)
+                .gas_limit(draft.gas_limit)
+                .input(draft.input.clone().into());
+            let (index, reason) = match self.chain.rpc().simulate(&request).await {
+                Ok(_) => {
+                    let user_ops = passengers.iter().map(|passenger| passenger.user_op.id).collect();
+                    return Ok(Tried { boarded: Some(Boarded { user_ops, draft }), left_out });
+                }
+                Err(RpcError::Refused { data: Some(data), .. }) => failed_op(&data),
+                Err(RpcError::Refused { kind: Refusal::Reverted, message, .. }) => (0, message),
+                Err(error) => {
+                    // Should one of them be the cause, it does not keep the others waiting for ever.
+                    let first = passengers.first().map(|passenger| passenger.user_op.id).unwrap_or_default();
+                    store::hold(self.chain.db(), first, SHORT_WAIT, &error.to_string()).await?;
+                    return Err(error.into());
+                }
+            };
+            left_out.push((passengers.remove(index.min(passengers.len() - 1)), reason));
+        }
+        Ok(Tried { boarded: None, left_out })
+    }
+
+    /// Perhaps somebody carried it already; if not, it is looked at again later, when it has been made sure that the
+    /// treasury still has its code.
+    pub(super) async fn leave_behind(&mut self, user_op: &OpenUserOp, reason: &str) -> Result<()> {
+        if self.chain.locate(user_op, Some(&self.rest)).await? {
+            return Ok(());
+        }
+        let used_up = reason.starts_with("AA25");
+        tracing::warn!(user_op = %user_op.id, reason, "a user operation fails validation and waits");
+        metrics::counter!("diolkos_user_ops_left_behind_total").increment(1);
+        self.delegated &= used_up;
+        self.deployed.remove(&user_op.account);
+        let wait = if used_up { std::time::Duration::from_secs(2) } else { LONG_WAIT };
+        Ok(store::hold(self.chain.db(), user_op.id, wait, reason).await?)
+    }
+}
+
+impl Passenger {
+    /// Gas for its validation and its calls.
+    fn gas(&self) -> u64 {
+        self.version.call_gas + self.version.verification_gas
+    }
+}
+
+fn draft(lease: &Lease, passengers: &[Passenger]) -> Draft {
+    let ops = passengers.iter().map(|passenger| passenger.packed.clone()).collect();
+    let input: Bytes = handleOpsCall { ops, beneficiary: lease.lane }.abi_encode().into();
+    let gas_limit = bundle_gas(passengers.iter().map(Passenger::gas), &input);
+    Draft { to: ENTRY_POINT, value: U256::ZERO, input, gas_limit, authorization: None }
+}
+
+/// Which user operation the EntryPoint refuses, and why (`FailedOp`, `FailedOpWithRevert`).
+fn failed_op(data: &Bytes) -> (usize, String) {
+    if let Ok(FailedOp { opIndex, reason }) = FailedOp::abi_decode(data) {
+        return (opIndex.saturating_to(), reason);
+    }
+    if let Ok(FailedOpWithRevert { opIndex, reason, .. }) = FailedOpWithRevert::abi_decode(data) {
+        return (opIndex.saturating_to(), reason);
+    }
+    (0, format!("reverts with {data}"))
+}
