@@ -107,7 +107,7 @@ impl Engine {
             let pause = match self.round(head).await {
                 Ok(()) => {
                     failures = 0;
-                    self.chain.settings().lease / 4
+                    self.pause()
                 }
                 Err(EngineError::Unsuitable(why)) => return Err(EngineError::Unsuitable(why)),
                 Err(EngineError::Unheld(_)) => self.chain.settings().lease / 4,
@@ -130,6 +130,12 @@ impl Engine {
             store::release(self.chain.db(), &lease).await?;
         }
         Ok(())
+    }
+
+    /// Until the next round if nothing happens; a lane hears of blocks and operations, but not of what a bundler has done.
+    fn pause(&self) -> Duration {
+        let settings = self.chain.settings();
+        if settings.bundler.is_some() { settings.poll } else { settings.lease / 4 }
     }
 
     async fn lease(&self) -> db::Result<Option<Lease>> {
