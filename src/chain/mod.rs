@@ -57,7 +57,7 @@ pub use follow::{Follower, follow};
 pub use operation::{NewOperation, News, OperationState, enqueue, news, take_note};
 pub use outgoing::{Held, spendable};
 pub use payer::{Payer, SmartWallet};
-pub use review::{Disputed, Resolution, disputed, resolve};
+pub use review::{Disputed, Resolution, disputed, resolve, see_to_undone, undone};
 pub use rpc::{Head, Rpc};
 pub use rpc_error::{Refusal, RpcError};
 pub use settings::{ChainSettings, ChainSettingsWith, SharedSigner};

@@ -1,4 +1,5 @@
-//! Operations whose outcome is for an operator to decide: the chain did something else than was asked.
+//! Operations whose outcome is for an operator to decide: the chain did something else than was asked, or a reorg undid
+//! what was final and it cannot be made again.
 
 use alloy::primitives::{Address, B256};
 use chrono::{DateTime, Utc};
@@ -46,8 +47,11 @@ pub enum Resolution {
 pub async fn disputed(db: &Db, limit: i64, after: Option<Uuid>) -> db::Result<Vec<Disputed>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
-        r#"select tenant_id, id, kind, reference, token, recipient, amount as "amount: Amount", tx_hash, failure, ended_at
-           from chain_op where state = 'review' and ($2::uuid is null or id < $2) order by id desc limit $1"#,
+        r#"select tenant_id, id, kind, reference, token, recipient, amount as "amount: Amount", tx_hash,
+                  coalesce('undone by a reorg: ' || undone, failure) as failure, ended_at
+           from chain_op
+           where (state = 'review' or undone is not null) and ($2::uuid is null or id < $2)
+           order by id desc limit $1"#,
         limit,
         after,
     )
@@ -82,4 +86,29 @@ pub async fn resolve(db: &Db, id: Uuid, resolution: Resolution) -> db::Result<bo
             .await?;
     tx.commit().await?;
     Ok(resolved.rows_affected() == 1)
+}
+
+/// A payment that was final, that a reorg undid, and that cannot be made again.
+#[derive(Clone, Debug)]
+pub struct Undone {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which feature asked.
+    pub kind: String,
+}
+
+/// The operation, if it is one that a reorg undid.
+pub async fn undone(db: &Db, id: Uuid) -> db::Result<Option<Undone>> {
+    let mut tx = db.engine().await?;
+    let row = sqlx::query!("select tenant_id, kind from chain_op where id = $1 and undone is not null", id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    Ok(row.map(|row| Undone { tenant: TenantId(row.tenant_id), kind: row.kind }))
+}
+
+/// An operator has seen to an operation that a reorg undid; what was told as final stays.
+pub async fn see_to_undone(db: &Db, id: Uuid) -> db::Result<()> {
+    let mut tx = db.engine().await?;
+    sqlx::query!("update chain_op set undone = null where id = $1", id).execute(&mut *tx).await?;
+    tx.commit().await
 }

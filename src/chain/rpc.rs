@@ -35,6 +35,9 @@ pub struct Head {
     pub number: u64,
     /// Hash.
     pub hash: B256,
+    /// Hash of the block below.
+    #[serde(default)]
+    pub parent_hash: B256,
     /// Wei a gas (EIP-1559).
     #[serde(default, with = "alloy::serde::quantity::opt")]
     pub base_fee_per_gas: Option<u128>,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::engine::{EngineError, Result};
 use super::outcome::{self, Outcome};
 use super::rpc::Head;
-use super::store::{self, Ended, MinedUserOp, Operation};
+use super::store::{self, Ended, Ending, MinedUserOp, Operation};
 use super::watcher::Watcher;
 use crate::foundation::FailPoint;
 
@@ -122,10 +122,16 @@ impl Watcher {
             }
         }
         let taken = store::end_operations(&mut tx, block, &endings).await?;
+        let bad: Vec<&Ending> = endings.iter().filter(|ending| ending.state != "succeeded").collect();
+        let undone = if bad.is_empty() { Vec::new() } else { store::mark_undone(&mut tx, &bad).await? };
         tx.commit().await?;
         FailPoint::Ended.reached();
         for seconds in taken {
             metrics::histogram!("diolkos_chain_stage_seconds", "stage" => "final").record(seconds);
+        }
+        for operation in undone {
+            tracing::error!(%operation, "a reorg undid a payment that was final, and it cannot be made again");
+            metrics::counter!("diolkos_chain_final_undone_total").increment(1);
         }
         for ending in &endings {
             metrics::counter!("diolkos_chain_operations_total", "state" => ending.state).increment(1);

@@ -4,13 +4,21 @@
 //! Several processes may watch at once: what they note is what the chain says, guarded by block hashes, so that the
 //! second one finds it noted.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use alloy::eips::BlockNumberOrTag;
+use alloy::primitives::B256;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::Chain;
 use super::engine::{EngineError, Result};
 use super::rpc::Head;
+use super::store;
+
+/// How far beyond CONFIRMATIONS a reorg may reach and is noticed.
+const DEEPEST_REORG: u64 = 128;
 
 /// Looks at blocks until it is told to stop.
 pub struct Watcher {
@@ -62,6 +70,9 @@ impl Watcher {
         if self.looked == Some(head) {
             return Ok(());
         }
+        if !self.follows(&head).await? {
+            self.look_back(&head).await?;
+        }
         let scanned_all = self.scan(&head).await?;
         let settled_all = self.settle(&head).await?;
         if scanned_all {
@@ -69,6 +80,38 @@ impl Watcher {
         }
         if scanned_all && settled_all {
             self.looked = Some(head);
+        }
+        Ok(())
+    }
+
+    /// Whether a block is on top of the one that was looked at last.
+    async fn follows(&self, head: &Head) -> Result<bool> {
+        let Some(looked) = self.looked else { return Ok(false) };
+        if head.number == looked.number + 1 {
+            return Ok(head.parent_hash == looked.hash);
+        }
+        let now = self.chain.rpc().block(BlockNumberOrTag::Number(looked.number)).await?;
+        Ok(head.number > looked.number && now.is_some_and(|block| block.hash == looked.hash))
+    }
+
+    /// A reorg, or a start: finds what was final and is gone, which is carried again under its nonce.
+    async fn look_back(&mut self, head: &Head) -> Result<()> {
+        let since = head.number.saturating_sub(self.chain.settings().confirmations + DEEPEST_REORG);
+        let mut blocks: BTreeMap<(u64, B256), Vec<Uuid>> = BTreeMap::new();
+        for user_op in store::finals_since(self.chain.db(), since).await? {
+            blocks.entry((user_op.block_number, user_op.block_hash)).or_default().push(user_op.id);
+        }
+        for ((number, hash), user_ops) in blocks.into_iter().rev() {
+            // A node that does not have the block yet says nothing about it.
+            let Some(now) = self.chain.rpc().block(BlockNumberOrTag::Number(number)).await? else { continue };
+            if now.hash == hash {
+                // Blocks below are the same.
+                break;
+            }
+            tracing::error!(number, %hash, "a reorg undid a block that was final; its payments are carried again");
+            metrics::counter!("diolkos_chain_final_reorgs_total").increment(1);
+            store::reopen_finals(self.chain.db(), &user_ops).await?;
+            self.rescan_from(number);
         }
         Ok(())
     }

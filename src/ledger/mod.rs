@@ -19,6 +19,8 @@
 //!   post ──▶ posted
 //! ```
 //!
+//! What is posted stays; [`reverse`] enters its opposite.
+//!
 //! Everything here runs inside the caller's tenant-scoped transaction, for one item or for thousands of many tenants in
 //! a constant number of statements. Accounts are locked in one order (tenant, id) by every call, so that batches over
 //! several tenants cannot deadlock; make at most one locking call ([`reserve`], [`post`], [`end`]) a transaction, and
@@ -28,6 +30,7 @@
 mod account;
 mod ending;
 mod posting;
+mod reversal;
 mod totals;
 mod verify;
 
@@ -38,6 +41,7 @@ use crate::http;
 pub use account::{AccountKind, Balance, UnknownAccountKind, balance, balances, open_accounts};
 pub use ending::{End, Ended, end, end_all};
 pub use posting::{Outcome, Posting, post, reserve};
+pub use reversal::reverse;
 pub use totals::{Total, totals};
 pub use verify::{Discrepancy, verify};
 
@@ -53,6 +57,9 @@ pub enum Error {
     /// A reservation that had to end one way has ended another, or is not there.
     #[error("the reservation {0} does not end as it has to: {1:?}")]
     Reservation(Uuid, Ended),
+    /// The account that received has no longer what a reversal takes from it.
+    #[error("the transfer {0} cannot be reversed: what it moved is spent")]
+    Irreversible(Uuid),
     /// A row does not say what this code wrote.
     #[error("the ledger holds a value that it does not know: {0}")]
     Corrupt(&'static str),
@@ -64,7 +71,7 @@ impl From<Error> for http::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Database(error) => error.into(),
-            Error::OutOfScope | Error::Reservation(..) | Error::Corrupt(_) => Self::internal(error),
+            Error::OutOfScope | Error::Reservation(..) | Error::Irreversible(_) | Error::Corrupt(_) => Self::internal(error),
         }
     }
 }

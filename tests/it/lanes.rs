@@ -14,7 +14,7 @@ use crate::harness::until;
 use crate::on_paths;
 
 /// A lane with native coin.
-async fn new_lane(engine: &TestEngine) -> PrivateKeySigner {
+pub async fn new_lane(engine: &TestEngine) -> PrivateKeySigner {
     let lane = PrivateKeySigner::random();
     let coins = U256::from(10).pow(U256::from(20));
     contracts::give_native(&engine.services.rpc_url, lane.address(), coins).await.unwrap();

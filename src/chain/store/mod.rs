@@ -20,7 +20,10 @@ pub use membership::{
     Basis, Claim, begin_anew_by_lane, being_deployed, claim, is_signed, lock_bases, lock_for_boarding, lock_open, split,
 };
 pub use progress::{Ended, Ending, MinedUserOp, Operation, Sighting};
-pub use progress::{end, end_operations, hashes_of, mark_mined, mined, operations, reopen, versions};
+pub use progress::{
+    end, end_operations, finals_since, hashes_of, mark_mined, mark_undone, mined, operations, reopen, reopen_finals,
+    versions,
+};
 pub use user_op::{Offer, OpenUserOp, Version};
 pub use user_op::{hold, insert_versions, open};
 

@@ -186,6 +186,39 @@ pub async fn mined(db: &Db) -> db::Result<Vec<MinedUserOp>> {
     Ok(mined.collect())
 }
 
+/// User operations that took effect for good in this block or later, as was thought.
+pub async fn finals_since(db: &Db, block: u64) -> db::Result<Vec<MinedUserOp>> {
+    let mut tx = db.engine().await?;
+    let rows = sqlx::query!(
+        r#"select id, account, block_number as "block_number!", block_hash as "block_hash!"
+           from user_op where state = 'ended' and success and block_number >= $1 order by block_number, id"#,
+        big(block),
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let finals = rows.into_iter().map(|row| MinedUserOp {
+        id: row.id,
+        account: address(&row.account),
+        block_number: small(row.block_number),
+        block_hash: hash(&row.block_hash),
+    });
+    Ok(finals.collect())
+}
+
+/// A reorg has undone what was final: they are to be carried again. What their operations' askers were told stays.
+pub async fn reopen_finals(db: &Db, user_ops: &[Uuid]) -> db::Result<()> {
+    let mut tx = db.engine().await?;
+    sqlx::query!(
+        "update user_op set state = 'open', tx_hash = null, block_number = null, block_hash = null, success = null,
+                mined_at = null, ended_at = null, lane = null
+         where id = any($1) and state = 'ended' and success",
+        user_ops
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}
+
 /// Their block is not in the chain any more: they are to be carried again.
 pub async fn reopen(db: &Db, user_ops: &[Uuid]) -> db::Result<()> {
     let mut tx = db.engine().await?;
@@ -227,16 +260,19 @@ pub async fn end(tx: &mut EngineTx, ended: &[Ended]) -> db::Result<HashSet<Uuid>
     Ok(won.into_iter().collect())
 }
 
-/// Operations have their final outcomes, all of one block.
+/// Operations have their final outcomes, all of one block. One that had succeeded before and was undone by a reorg only
+/// gets its new place in the chain.
 ///
 /// Returns how many seconds each had taken since it was sent.
 pub async fn end_operations(tx: &mut EngineTx, block: u64, endings: &[Ending]) -> db::Result<Vec<f64>> {
     sqlx::query_scalar!(
         r#"update chain_op op set state = e.state, tx_hash = e.tx_hash, block_number = $1, log_index = e.log_index,
-                failure = e.failure, ended_at = now(), submitted_at = coalesce(submitted_at, now())
+                failure = e.failure, ended_at = coalesce(op.ended_at, now()),
+                submitted_at = coalesce(op.submitted_at, now())
          from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bigint[], $7::text[])
               as e(tenant_id, id, state, tx_hash, log_index, failure)
-         where op.tenant_id = e.tenant_id and op.id = e.id and op.state in ('waiting', 'submitted')
+         where op.tenant_id = e.tenant_id and op.id = e.id
+             and (op.state in ('waiting', 'submitted') or (op.state = 'succeeded' and e.state = 'succeeded'))
          returning extract(epoch from now() - op.submitted_at)::float8 as "taken!""#,
         big(block),
         &endings.iter().map(|e| e.tenant).collect::<Vec<_>>(),
@@ -245,6 +281,22 @@ pub async fn end_operations(tx: &mut EngineTx, block: u64, endings: &[Ending]) -
         &endings.iter().map(|e| e.tx_hash.to_vec()).collect::<Vec<_>>(),
         &endings.iter().map(|e| e.log_index.map(big)).collect::<Vec<_>>() as &[Option<i64>],
         &endings.iter().map(|e| e.failure.as_deref().map(told)).collect::<Vec<_>>() as &[Option<String>],
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Operations that had succeeded, were undone by a reorg, and fail now: their states stay, and an operator must look.
+/// Returns which.
+pub async fn mark_undone(tx: &mut EngineTx, endings: &[&Ending]) -> db::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "update chain_op op set undone = e.why
+         from unnest($1::uuid[], $2::uuid[], $3::text[]) as e(tenant_id, id, why)
+         where op.tenant_id = e.tenant_id and op.id = e.id and op.state = 'succeeded'
+         returning op.id",
+        &endings.iter().map(|e| e.tenant).collect::<Vec<_>>(),
+        &endings.iter().map(|e| e.id).collect::<Vec<_>>(),
+        &endings.iter().map(|e| told(e.failure.as_deref().unwrap_or(e.state))).collect::<Vec<_>>(),
     )
     .fetch_all(&mut **tx)
     .await

@@ -11,14 +11,14 @@ use uuid::Uuid;
 
 use super::{events, reconciliation, store};
 use crate::chain::{self, NewOperation, Payer};
-use crate::db::TenantTx;
+use crate::db::{Db, TenantTx};
 use crate::foundation::{Amount, ClientKey, Mode, Rehearsal, TenantId, Token};
 use crate::http::{Error, Result};
 use crate::ledger::{self, AccountKind, Outcome, Posting};
 use crate::webhooks;
 
 /// The name under which the chain and the ledger know deposits.
-pub(super) const KIND: &str = "deposit";
+pub const KIND: &str = "deposit";
 
 /// Where a deposit stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -136,6 +136,16 @@ impl Deposits {
             false => duplicate(&statuses, deposit),
         };
         wanted.iter().map(decide).collect()
+    }
+
+    /// Gives the tenant back what a deposit took from its balance: a reorg undid its payment for good. The deposit itself
+    /// stays as it was told; its `id` is its operation's.
+    pub async fn reverse(db: &Db, tenant: TenantId, id: Uuid) -> Result<()> {
+        let mut tx = db.tenant(tenant).begin().await?;
+        if !ledger::reverse(&mut tx, id).await? {
+            return Err(Error::internal("a deposit that was settled has no posted transfer"));
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Where the deposits of the transaction's tenants and the ledger's transfers contradict each other, in words.

@@ -24,6 +24,7 @@ use utoipa_axum::routes;
 
 use super::App;
 
+pub use deposit::KIND;
 pub use deposit::{Decision, Deposits, NewDeposit, Status};
 pub use worker::Settlement;
 

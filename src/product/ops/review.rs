@@ -9,12 +9,13 @@ use uuid::Uuid;
 use validator::Validate;
 
 use crate::auth::Operator;
-use crate::chain::{self, Disputed, Resolution};
+use crate::chain::{self, Disputed, Resolution, Undone};
 use crate::db::{Page, PageRequest};
 use crate::foundation::TenantId;
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Error, Path, Posted, Query, Result, page_bounds};
 use crate::product::App;
+use crate::product::funding::{self, Deposits};
 
 #[derive(Serialize, ToSchema)]
 pub struct ReviewView {
@@ -39,7 +40,8 @@ pub struct ReviewView {
     since: Option<DateTime<Utc>>,
 }
 
-/// Lists payments with which the chain did something else than was asked, newest first. Their money stays reserved.
+/// Lists payments with which the chain did something else than was asked, and those that were settled, that a reorg undid
+/// and that cannot be made again, newest first. Their money stays reserved, or spent.
 #[utoipa::path(get, path = "/admin/chain/reviews", operation_id = "list_reviews", tag = "Admin",
     security(("operator" = [])), params(PageRequest),
     responses((status = 200, description = "A page of payments under review", body = Page<ReviewView>), CaasErrors))]
@@ -73,11 +75,13 @@ pub struct Reviewed {
     outcome: VerdictOutcome,
 }
 
-/// Ends a review: the payment counts as made, or its money is available again.
+/// Ends a review: the payment counts as made, or its money is available again (of a deposit that was settled, by a new entry
+/// in the ledger).
 #[utoipa::path(post, path = "/admin/chain/reviews/{id}", operation_id = "end_review", tag = "Admin",
     security(("operator" = [])), params(("id" = Uuid, Path)), request_body = Verdict,
     responses((status = 200, description = "The review has ended", body = Reviewed),
-        (status = 404, description = "No such payment is under review", body = CaasError), CaasErrors, CaasPostErrors))]
+        (status = 404, description = "No such payment is under review", body = CaasError),
+        CaasErrors, CaasPostErrors))]
 pub async fn end(
     _: Operator,
     State(app): State<App>,
@@ -91,11 +95,29 @@ pub async fn end(
         VerdictOutcome::Succeeded => Resolution::Succeeded,
         VerdictOutcome::Failed => Resolution::Failed,
     };
-    if !chain::resolve(&app.db, id, resolution).await? {
-        return Err(unknown());
+    match chain::undone(&app.db, id).await? {
+        Some(undone) => {
+            if resolution == Resolution::Failed {
+                reverse(&app, &undone, id).await?;
+            }
+            chain::see_to_undone(&app.db, id).await?;
+        }
+        None if chain::resolve(&app.db, id, resolution).await? => {}
+        None => return Err(unknown()),
     }
     tracing::warn!(operation = %id, ?resolution, "an operator ended a review");
     Ok(Json(Reviewed { id, outcome }))
+}
+
+/// What was told as final stays; the ledger gets an entry of its own that undoes the first.
+async fn reverse(app: &App, undone: &Undone, id: Uuid) -> Result<()> {
+    if undone.kind != funding::KIND {
+        return Err(Error::conflict(
+            "payment_not_reversible",
+            "only a deposit's money can go back; make good what was lost and end the review as succeeded",
+        ));
+    }
+    Deposits::reverse(&app.db, undone.tenant, id).await
 }
 
 impl From<Disputed> for ReviewView {
