@@ -116,15 +116,17 @@ impl Server {
 
     async fn is_ready(&self, configuration: &Configuration, log: &Path) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        let serves = configuration.variables["ROLES"].contains("api");
+        let roles = configuration.variables.get("ROLES").map_or("", String::as_str);
+        // An API alone is ready when a worker is, too.
+        let path = if roles == "api" { "healthz" } else { "readyz" };
         let client = reqwest::Client::builder().no_proxy().build()?;
         loop {
             if let Some(status) = self.child.ended() {
                 bail!("the server ended ({status}); see {}", log.display());
             }
             // A process without the role has nothing to ask; what it does is waited for where it matters.
-            let answer = client.get(format!("http://{}/readyz", self.address)).send().await;
-            if !serves || answer.is_ok_and(|answer| answer.status().is_success()) {
+            let answer = client.get(format!("http://{}/{path}", self.address)).send().await;
+            if roles == "worker" || answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
             if Instant::now() > deadline {
