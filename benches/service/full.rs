@@ -5,7 +5,7 @@ use sqlx::{Executor, PgConnection};
 
 use super::Bench;
 use super::accept::Counter;
-use super::load::Load;
+use super::load::Until;
 use super::table::{Row, Target, per_second};
 
 /// Stored deposits to compare with.
@@ -26,7 +26,7 @@ pub async fn accepted(bench: &Bench) -> anyhow::Result<Row> {
     let many = bench.many();
     let counter = Counter::open(bench, 1, 500).await?;
     // The first deposit opens the accounts that the stored ones name.
-    let first = counter.load(1, 0).closed(super::load::Until::Count(1)).await?;
+    let first = counter.load(1, 0).closed(Until::Count(1)).await?;
     let mut sql = bench.world.superuser(&counter.database).await?;
     let tenant = counter.tenants.first().map_or_else(TenantId::default, |tenant| tenant.id);
 

@@ -18,6 +18,7 @@ mod idle;
 mod load;
 mod machine;
 mod pgbench;
+mod process;
 mod queue;
 mod request;
 mod server;

@@ -16,7 +16,8 @@ use super::Bench;
 use super::chain::Chain;
 use super::load::{Load, Until};
 use super::request::Request;
-use super::server::{Configuration, Server};
+use super::process::Process;
+use super::server::Configuration;
 use super::tenant::Tenant;
 
 /// How long nothing may settle before the run is given up.
@@ -50,8 +51,8 @@ pub struct Queue {
     pub wallets: Vec<Address>,
     pub tenant: Tenant,
     pub sql: PgConnection,
-    pub api: Server,
-    worker: Server,
+    pub api: Process,
+    worker: Process,
     database: String,
 }
 
@@ -65,7 +66,7 @@ impl Queue {
     ) -> anyhow::Result<Self> {
         let database = bench.world.database().await?;
         let configuration = change(Configuration::new(&bench.world, &database, &chain, "api")?);
-        let api = Server::start(&configuration, &bench.log("api")).await?;
+        let api = configuration.start(&bench.log("api")).await?;
         let tenant = Tenant::new(&api, &configuration, "acme").await?;
         tenant.provision(&api, customers).await?;
         let mut sql = bench.world.superuser(&database).await?;
@@ -73,7 +74,7 @@ impl Queue {
             sqlx::query_scalar("select address from wallet order by id").fetch_all(&mut sql).await?;
         let wallets: Vec<Address> = addresses.iter().map(|bytes| Address::from_slice(bytes)).collect();
         ensure!(wallets.len() as u64 == customers, "{} wallets, not {customers}", wallets.len());
-        let worker = Server::start(&configuration.with("ROLES", "worker"), &bench.log("worker")).await?;
+        let worker = configuration.with("ROLES", "worker").start(&bench.log("worker")).await?;
         Ok(Self { chain, wallets, tenant, sql, api, worker, database })
     }
 

@@ -85,7 +85,8 @@ async fn through_alto(bench: &Bench, queue: &Queue, payee: Address) -> anyhow::R
         chain.give_native(*sender).await?;
     }
     let first = *senders.first().context("no wallets")?;
-    let like = bundler.priced(transfer(first, chain.contracts.usdc, payee)).await?;
+    let unpriced = sign(transfer(first, chain.contracts.usdc, payee), &chain.wallet_owner)?;
+    let like = bundler.priced(unpriced).await?;
     let signed: Vec<UserOperation> = senders
         .iter()
         .map(|sender| sign(UserOperation { sender: *sender, nonce: fresh_nonce(), ..like.clone() }, &chain.wallet_owner))
@@ -128,8 +129,7 @@ fn transfer(sender: Address, token: Address, to: Address) -> UserOperation {
         max_fee_per_gas: 0,
         max_priority_fee_per_gas: 0,
         paymaster: None,
-        // Of the right length, for the estimate.
-        signature: Bytes::from([0xff; 65]),
+        signature: Bytes::new(),
     }
 }
 
