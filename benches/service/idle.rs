@@ -22,6 +22,9 @@ const CUSTOMERS: u64 = 100;
 /// The usual time from block to block.
 const BLOCK_TIME: Duration = Duration::from_secs(1);
 
+/// What a server does when it is not told.
+const ALL_ROLES: &str = "";
+
 /// One process that does everything, as `diolkos serve` does by default.
 struct Whole {
     chain: Chain,
@@ -34,7 +37,7 @@ impl Whole {
     async fn open(bench: &Bench, change: impl FnOnce(Configuration) -> Configuration) -> anyhow::Result<Self> {
         let database = bench.world.database().await?;
         let chain = Chain::start(POLYGON_BLOCK).await?;
-        let configuration = change(Configuration::new(&bench.world, &database, &chain, "api,worker")?);
+        let configuration = change(Configuration::new(&bench.world, &database, &chain, ALL_ROLES)?);
         let server = configuration.start(&bench.log("whole")).await?;
         let tenant = Tenant::new(&server, &configuration, "acme").await?;
         tenant.provision(&server, CUSTOMERS).await?;
@@ -103,8 +106,7 @@ pub async fn memory(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     tokio::time::sleep(Duration::from_secs(10)).await;
     let (idle, _) = memory_of(&whole.server)?;
     let requests = [whole.tenant.fund(CUSTOMERS)];
-    let load =
-        Load { address: &whole.server.address, requests: &requests, expected: 202, connections: 256, first: 0 };
+    let load = Load { address: &whole.server.address, requests: &requests, expected: 202, connections: 256, first: 0 };
     let measured = load.closed(bench.period()).await?;
     tokio::time::sleep(Duration::from_secs(10)).await;
     let (_, peak) = memory_of(&whole.server)?;
@@ -114,7 +116,7 @@ pub async fn memory(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         value: kib as f64 / 1024.0,
         unit: "MiB",
         target: Target::AtMost(most),
-        measured: "resident memory of the server's process, api and worker".to_owned(),
+        measured: "resident memory of one server in all roles".to_owned(),
         baseline,
     };
     Ok(vec![

@@ -46,7 +46,8 @@ fn last_word(text: &str) -> String {
 /// The value of the first such line of a file of Linux' `/proc`.
 fn proc_field(file: &str, name: &str) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file).with_context(|| file.to_owned())?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("{file} has no {name}"))?;
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("{file} has no {name}"))?;
     Ok(line.trim_start_matches([' ', '\t', ':']).trim().to_owned())
 }
 

@@ -123,7 +123,8 @@ async fn main() -> Result<()> {
     println!("{description}\n");
     let mut measured = Vec::new();
     for row in &rows {
-        let lines = measure(&bench, row).await.with_context(|| format!("row {row}; logs are in {}", folder.display()))?;
+        let lines =
+            measure(&bench, row).await.with_context(|| format!("row {row}; logs are in {}", folder.display()))?;
         eprint!("{}", table::markdown(&lines));
         measured.extend(lines);
     }

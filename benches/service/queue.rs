@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::Bench;
 use super::chain::Chain;
 use super::load::{Load, Until};
-use super::request::Request;
 use super::process::Process;
+use super::request::Request;
 use super::server::Configuration;
 use super::tenant::Tenant;
 

@@ -11,8 +11,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::load::{Load, Until};
-use super::request::{NUMBER, PHONE, Request};
 use super::process::Process;
+use super::request::{NUMBER, PHONE, Request};
 use super::server::Configuration;
 
 /// A tenant.
@@ -62,8 +62,7 @@ impl Tenant {
     /// Provisions customers 0 to `count`.
     pub async fn provision(&self, server: &Process, count: u64) -> anyhow::Result<()> {
         let requests = [provision(&self.key)];
-        let load =
-            Load { address: &server.address, requests: &requests, expected: 200, connections: 32, first: 0 };
+        let load = Load { address: &server.address, requests: &requests, expected: 200, connections: 32, first: 0 };
         load.closed(Until::Count(count)).await?;
         Ok(())
     }

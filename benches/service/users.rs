@@ -89,7 +89,9 @@ async fn through_alto(bench: &Bench, queue: &Queue, payee: Address) -> anyhow::R
     let like = bundler.priced(unpriced).await?;
     let signed: Vec<UserOperation> = senders
         .iter()
-        .map(|sender| sign(UserOperation { sender: *sender, nonce: fresh_nonce(), ..like.clone() }, &chain.wallet_owner))
+        .map(|sender| {
+            sign(UserOperation { sender: *sender, nonce: fresh_nonce(), ..like.clone() }, &chain.wallet_owner)
+        })
         .collect::<anyhow::Result<_>>()?;
 
     chain.next_block().await?;
@@ -122,7 +124,9 @@ fn transfer(sender: Address, token: Address, to: Address) -> UserOperation {
         nonce: fresh_nonce(),
         factory: None,
         factory_data: None,
-        call_data: executeBatchCall { calls: vec![Call { target: token, value: U256::ZERO, data }] }.abi_encode().into(),
+        call_data: executeBatchCall { calls: vec![Call { target: token, value: U256::ZERO, data }] }
+            .abi_encode()
+            .into(),
         call_gas_limit: 0,
         verification_gas_limit: 0,
         pre_verification_gas: 0,

@@ -154,7 +154,10 @@ impl Cluster {
             replicas: Vec::new(),
             variables,
         };
-        for (name, roles) in [("api-1", "api"), ("api-2", "api"), ("worker-1", WORKER), ("worker-2", WORKER)] {
+        // An indexer beside each worker, in binaries that have one.
+        let has_indexer = matches!(cluster.command(&["reconcile", "--help"]).await?, Some((true, _)));
+        let worker = if has_indexer { "worker,indexer" } else { "worker" };
+        for (name, roles) in [("api-1", "api"), ("api-2", "api"), ("worker-1", worker), ("worker-2", worker)] {
             cluster.add(name, roles)?;
         }
         Ok(cluster)
@@ -269,9 +272,6 @@ impl Cluster {
         Ok(())
     }
 }
-
-/// Everything but HTTP.
-const WORKER: &str = "worker";
 
 fn variables(postgres: &Postgres, anvil: &Anvil, contracts: &Contracts) -> Variables {
     let fixed = [

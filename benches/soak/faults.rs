@@ -88,7 +88,13 @@ impl Fault {
 }
 
 /// Lets one thing after the other go wrong until the time is over, and says what and when.
-pub async fn run(cluster: &mut Cluster, seed: u64, started: Instant, until: Instant, book: Rc<Book>) -> anyhow::Result<()> {
+pub async fn run(
+    cluster: &mut Cluster,
+    seed: u64,
+    started: Instant,
+    until: Instant,
+    book: Rc<Book>,
+) -> anyhow::Result<()> {
     let mut rng = StdRng::seed_from_u64(seed);
     loop {
         let pause = Duration::from_millis(rng.random_range(2_000..9_000));

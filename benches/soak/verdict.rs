@@ -34,13 +34,29 @@ pub async fn judge(cluster: &Cluster, book: &Book) -> anyhow::Result<Vec<Finding
     }
     findings.push(moved(cluster, expected).await?);
     findings.push(books(cluster, &mut sql).await?);
-    for (what, arguments) in [("ledger verify", &["ledger", "verify"][..]), ("reconcile", &["reconcile"][..])] {
-        findings.push(match cluster.command(arguments).await? {
-            None => Finding { what, said: "this binary has no such command".to_owned(), good: true },
-            Some((good, said)) => Finding { what, said: said.lines().last().unwrap_or_default().to_owned(), good },
-        });
-    }
+    findings.push(agrees(cluster, "ledger verify", &["ledger", "verify"]).await?);
+    findings.push(agrees(cluster, "reconcile", &["reconcile"]).await?);
     Ok(findings)
+}
+
+/// How long an indexer may take to reach the newest final block.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+/// A command of the server's own that finds nothing wrong, once what it looks at is up to date.
+async fn agrees(cluster: &Cluster, what: &'static str, arguments: &[&str]) -> anyhow::Result<Finding> {
+    let started = Instant::now();
+    loop {
+        let Some((good, said)) = cluster.command(arguments).await? else {
+            return Ok(Finding { what, said: "this binary has no such command".to_owned(), good: true });
+        };
+        if good || started.elapsed() > CATCH_UP {
+            if !good {
+                eprintln!("{what}: {said}");
+            }
+            return Ok(Finding { what, said: said.lines().last().unwrap_or_default().to_owned(), good });
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
 }
 
 const UNFINISHED: &str = "

@@ -72,13 +72,7 @@ impl Alto {
 }
 
 /// The first key is the utility's, the others are executors'.
-fn arguments(
-    folder: &Path,
-    rpc_url: &str,
-    port: u16,
-    block_time: Duration,
-    keys: &[PrivateKeySigner],
-) -> Vec<String> {
+fn arguments(folder: &Path, rpc_url: &str, port: u16, block_time: Duration, keys: &[PrivateKeySigner]) -> Vec<String> {
     let mut keys = keys.iter().map(|key| format!("0x{}", hex::encode(key.to_bytes())));
     let utility = keys.next().unwrap_or_default();
     let program = folder.join("node_modules/@pimlico/alto/esm/cli/alto.js");
