@@ -6,8 +6,9 @@ use super::Bench;
 use super::chain::{Chain, POLYGON_BLOCK};
 use super::load::{Load, Measured, Until};
 use super::pgbench::Baseline;
+use super::process::Process;
 use super::request::Request;
-use super::server::{Configuration, Server};
+use super::server::Configuration;
 use super::table::{Row, Target, per_second};
 use super::tenant::Tenant;
 
@@ -17,7 +18,7 @@ const CUSTOMERS: u64 = 500;
 /// A server that accepts and does nothing else, with tenants that can fund.
 pub struct Counter {
     pub database: String,
-    pub server: Server,
+    pub server: Process,
     pub requests: Vec<Request>,
     pub tenants: Vec<Tenant>,
     chain: Chain,
@@ -29,7 +30,7 @@ impl Counter {
         let database = bench.world.database().await?;
         let chain = Chain::start(POLYGON_BLOCK).await?;
         let configuration = Configuration::new(&bench.world, &database, &chain, "api")?;
-        let server = Server::start(&configuration, &bench.log("api")).await?;
+        let server = configuration.start(&bench.log("api")).await?;
         let mut counter = Self { database, server, requests: Vec::new(), tenants: Vec::new(), chain };
         for index in 0..tenants {
             let tenant = Tenant::new(&counter.server, &configuration, &format!("tenant-{index}")).await?;

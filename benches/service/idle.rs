@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use hdrhistogram::Histogram;
 use reqwest::Client;
 use serde_json::json;
@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::Bench;
 use super::chain::{Chain, POLYGON_BLOCK};
 use super::load::Load;
-use super::server::{Configuration, Server};
+use super::process::Process;
+use super::server::Configuration;
 use super::table::{Row, Target};
 use super::tenant::{Tenant, ask};
 
@@ -21,10 +22,13 @@ const CUSTOMERS: u64 = 100;
 /// The usual time from block to block.
 const BLOCK_TIME: Duration = Duration::from_secs(1);
 
+/// What a server does when it is not told.
+const ALL_ROLES: &str = "";
+
 /// One process that does everything, as `diolkos serve` does by default.
 struct Whole {
     chain: Chain,
-    server: Server,
+    server: Process,
     tenant: Tenant,
     database: String,
 }
@@ -33,8 +37,8 @@ impl Whole {
     async fn open(bench: &Bench, change: impl FnOnce(Configuration) -> Configuration) -> anyhow::Result<Self> {
         let database = bench.world.database().await?;
         let chain = Chain::start(POLYGON_BLOCK).await?;
-        let configuration = change(Configuration::new(&bench.world, &database, &chain, "api,worker")?);
-        let server = Server::start(&configuration, &bench.log("whole")).await?;
+        let configuration = change(Configuration::new(&bench.world, &database, &chain, ALL_ROLES)?);
+        let server = configuration.start(&bench.log("whole")).await?;
         let tenant = Tenant::new(&server, &configuration, "acme").await?;
         tenant.provision(&server, CUSTOMERS).await?;
         Ok(Self { chain, server, tenant, database })
@@ -100,24 +104,33 @@ pub async fn settled(bench: &Bench) -> anyhow::Result<Row> {
 pub async fn memory(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let whole = Whole::open(bench, |usual| usual).await?;
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let (idle, _) = whole.server.memory()?;
+    let (idle, _) = memory_of(&whole.server)?;
     let requests = [whole.tenant.fund(CUSTOMERS)];
-    let load =
-        Load { address: &whole.server.address, requests: &requests, expected: 202, connections: 256, first: 0 };
+    let load = Load { address: &whole.server.address, requests: &requests, expected: 202, connections: 256, first: 0 };
     let measured = load.closed(bench.period()).await?;
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let (_, peak) = whole.server.memory()?;
+    let (_, peak) = memory_of(&whole.server)?;
     whole.close(bench).await?;
     let row = |what: &str, kib: u64, most: f64, baseline: String| Row {
         what: what.to_owned(),
         value: kib as f64 / 1024.0,
         unit: "MiB",
         target: Target::AtMost(most),
-        measured: "resident memory of the server's process, api and worker".to_owned(),
+        measured: "resident memory of one server in all roles".to_owned(),
         baseline,
     };
     Ok(vec![
         row("memory at idle", idle, 80.0, "–".to_owned()),
         row("memory at peak load", peak, 300.0, format!("at {:.0} funds/s by 256 connections", measured.rate())),
     ])
+}
+
+/// Its memory now and at its highest, in KiB (`VmRSS` and `VmHWM`).
+fn memory_of(process: &Process) -> anyhow::Result<(u64, u64)> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.pid()))?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such field")?;
+        anyhow::Ok(line.trim().trim_end_matches(" kB").parse()?)
+    };
+    Ok((field("VmRSS:")?, field("VmHWM:")?))
 }

@@ -21,7 +21,7 @@ pub async fn describe(world: &World, pgbench: &Pgbench) -> anyhow::Result<String
         format!("- rustc: {}", said_by("rustc", &["--version"])?),
         format!("- Postgres: {}, default durability (`fsync`, `synchronous_commit` on)", world.version().await?),
         format!("- pgbench: {}, 16 clients, 2 threads, prepared statements", pgbench.version().await?),
-        format!("- anvil: {}, a block a second", first_line(&said_by(&anvil()?, &["--version"])?)),
+        format!("- anvil: {}, a block a second", last_word(&said_by(&anvil()?, &["--version"])?)),
         format!("- Alto: {}", alto_version().unwrap_or_else(|| "not installed".to_owned())),
         format!("- the server's configuration, where a row says nothing else: {}; four lanes", settings.join(", ")),
     ];
@@ -38,14 +38,16 @@ fn said_by(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+/// Of the first line.
+fn last_word(text: &str) -> String {
+    text.lines().next().and_then(|line| line.split(' ').next_back()).unwrap_or_default().to_owned()
 }
 
 /// The value of the first such line of a file of Linux' `/proc`.
 fn proc_field(file: &str, name: &str) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file).with_context(|| file.to_owned())?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("{file} has no {name}"))?;
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("{file} has no {name}"))?;
     Ok(line.trim_start_matches([' ', '\t', ':']).trim().to_owned())
 }
 

@@ -10,11 +10,15 @@
 //! - A partial run (`--rows`, `--quick`) is printed and not written to `docs/BENCHMARKS.md`.
 
 mod accept;
+#[path = "../../tests/it/harness/alto.rs"]
+mod alto;
 mod chain;
+mod full;
 mod idle;
 mod load;
 mod machine;
 mod pgbench;
+mod process;
 mod queue;
 mod request;
 mod server;
@@ -22,6 +26,7 @@ mod settle;
 mod singles;
 mod table;
 mod tenant;
+mod users;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -63,16 +68,18 @@ impl Bench {
 }
 
 /// The rows in the table's order.
-const ROWS: [&str; 10] = [
+const ROWS: [&str; 12] = [
     "fund-64",
     "fund-256",
     "fund-100-tenants",
     "settle-30m",
     "settle-140m",
     "gas",
+    "user-operations",
     "provision",
     "fund-p99",
     "idle",
+    "full",
     "memory",
 ];
 
@@ -84,9 +91,11 @@ async fn measure(bench: &Bench, row: &str) -> Result<Vec<Row>> {
         "settle-30m" => settle::small_blocks(bench).await?,
         "settle-140m" => settle::large_blocks(bench).await?,
         "gas" => settle::gas(bench).await?,
+        "user-operations" => vec![users::payments(bench).await?],
         "provision" => vec![accept::provision(bench).await?],
         "fund-p99" => vec![accept::at_half_of_the_peak(bench).await?],
         "idle" => vec![idle::settled(bench).await?],
+        "full" => vec![full::accepted(bench).await?],
         "memory" => idle::memory(bench).await?,
         _ => bail!("there is no row {row}; there are {}", ROWS.join(", ")),
     })
@@ -114,7 +123,8 @@ async fn main() -> Result<()> {
     println!("{description}\n");
     let mut measured = Vec::new();
     for row in &rows {
-        let lines = measure(&bench, row).await.with_context(|| format!("row {row}; logs are in {}", folder.display()))?;
+        let lines =
+            measure(&bench, row).await.with_context(|| format!("row {row}; logs are in {}", folder.display()))?;
         eprint!("{}", table::markdown(&lines));
         measured.extend(lines);
     }

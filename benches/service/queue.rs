@@ -9,14 +9,15 @@ use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
 use anyhow::{bail, ensure};
 use diolkos::chain::contracts::IERC20::Transfer;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
 
 use super::Bench;
 use super::chain::Chain;
 use super::load::{Load, Until};
+use super::process::Process;
 use super::request::Request;
-use super::server::{Configuration, Server};
+use super::server::Configuration;
 use super::tenant::Tenant;
 
 /// How long nothing may settle before the run is given up.
@@ -25,17 +26,34 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Deposits before the clock starts. They go to the first wallets, those that are measured to the next ones.
 pub const WARM_UP: u64 = 100;
 
+/// What is queued: how it is asked for, where it is settled, and how the chain shows it.
+pub struct Work {
+    pub request: Request,
+    /// The table whose rows become `SETTLED`.
+    pub table: &'static str,
+    /// Its `Transfer` events.
+    pub moved: Filter,
+    /// Asked for so far.
+    asked: u64,
+}
+
+impl Work {
+    /// None of it is asked for yet.
+    pub fn new(request: Request, table: &'static str, moved: Filter) -> Self {
+        let moved = moved.event_signature(Transfer::SIGNATURE_HASH);
+        Self { request, table, moved, asked: 0 }
+    }
+}
+
 /// An API and a worker, two processes, with one tenant whose customers' wallets are known.
 pub struct Queue {
     pub chain: Chain,
     pub wallets: Vec<Address>,
+    pub tenant: Tenant,
     pub sql: PgConnection,
-    api: Server,
-    worker: Server,
+    pub api: Process,
+    worker: Process,
     database: String,
-    request: Request,
-    /// Deposits asked for so far.
-    asked: u64,
 }
 
 impl Queue {
@@ -48,7 +66,7 @@ impl Queue {
     ) -> anyhow::Result<Self> {
         let database = bench.world.database().await?;
         let configuration = change(Configuration::new(&bench.world, &database, &chain, "api")?);
-        let api = Server::start(&configuration, &bench.log("api")).await?;
+        let api = configuration.start(&bench.log("api")).await?;
         let tenant = Tenant::new(&api, &configuration, "acme").await?;
         tenant.provision(&api, customers).await?;
         let mut sql = bench.world.superuser(&database).await?;
@@ -56,62 +74,62 @@ impl Queue {
             sqlx::query_scalar("select address from wallet order by id").fetch_all(&mut sql).await?;
         let wallets: Vec<Address> = addresses.iter().map(|bytes| Address::from_slice(bytes)).collect();
         ensure!(wallets.len() as u64 == customers, "{} wallets, not {customers}", wallets.len());
-        let worker = Server::start(&configuration.with("ROLES", "worker"), &bench.log("worker")).await?;
-        Ok(Self { chain, wallets, sql, api, worker, database, request: tenant.fund(customers), asked: 0 })
+        let worker = configuration.with("ROLES", "worker").start(&bench.log("worker")).await?;
+        Ok(Self { chain, wallets, tenant, sql, api, worker, database })
+    }
+
+    /// Deposits to the wallets in turn.
+    pub fn deposits(&self) -> Work {
+        let from_treasury = Filter::new().address(self.chain.contracts.usdc).topic1(self.chain.treasury.address());
+        Work::new(self.tenant.fund(self.wallets.len() as u64), "deposit", from_treasury)
     }
 
     /// Settles a few, so that lanes are leased, the treasury is delegated and gas is known.
-    pub async fn warm_up(&mut self) -> anyhow::Result<()> {
-        self.ask(WARM_UP).await?;
-        self.until_settled(WARM_UP).await?;
+    pub async fn warm_up(&mut self, work: &mut Work) -> anyhow::Result<()> {
+        self.ask(work, WARM_UP).await?;
+        self.until_settled(work, WARM_UP).await?;
         // What still follows the settlement.
         tokio::time::sleep(Duration::from_secs(2)).await;
         Ok(())
     }
 
-    /// Holds the worker, queues so many deposits, lets it go right after a block; the time until the last is settled.
-    pub async fn settle(&mut self, count: u64) -> anyhow::Result<Duration> {
-        let before = self.settled().await?;
-        let paid_before = self.paid().await?;
+    /// Holds the worker, queues so much work, lets it go right after a block; the time until the last is settled.
+    pub async fn settle(&mut self, work: &mut Work, count: u64) -> anyhow::Result<Duration> {
+        let before = self.settled(work).await?;
+        let moved_before = self.moved(work).await?;
         self.worker.signal("STOP")?;
-        let queued = self.ask(count).await;
+        let queued = self.ask(work, count).await;
         if queued.is_ok() {
             self.chain.next_block().await?;
         }
         self.worker.signal("CONT")?;
         queued?;
         let started = Instant::now();
-        self.until_settled(before + count).await?;
+        self.until_settled(work, before + count).await?;
         let took = started.elapsed();
-        let paid = self.paid().await? - paid_before;
-        ensure!(paid == count, "{paid} transfers left the treasury for {count} deposits");
+        let moved = self.moved(work).await? - moved_before;
+        ensure!(moved == count, "the chain shows {moved} transfers for {count} of table {}", work.table);
         Ok(took)
     }
 
-    async fn ask(&mut self, count: u64) -> anyhow::Result<()> {
-        let requests = [self.request.clone()];
-        let load = Load {
-            address: &self.api.address,
-            requests: &requests,
-            expected: 202,
-            connections: 64,
-            first: self.asked,
-        };
-        self.asked = load.closed(Until::Count(count)).await?.next;
+    async fn ask(&mut self, work: &mut Work, count: u64) -> anyhow::Result<()> {
+        let requests = [work.request.clone()];
+        let address = &self.api.address;
+        let load = Load { address, requests: &requests, expected: 202, connections: 64, first: work.asked };
+        work.asked = load.closed(Until::Count(count)).await?.next;
         Ok(())
     }
 
-    async fn settled(&mut self) -> anyhow::Result<u64> {
-        let count: i64 = sqlx::query_scalar("select count(*) from deposit where status = 'SETTLED'")
-            .fetch_one(&mut self.sql)
-            .await?;
+    async fn settled(&mut self, work: &Work) -> anyhow::Result<u64> {
+        let query = format!("select count(*) from {} where status = 'SETTLED'", work.table);
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&mut self.sql).await?;
         Ok(count as u64)
     }
 
-    async fn until_settled(&mut self, count: u64) -> anyhow::Result<()> {
+    async fn until_settled(&mut self, work: &Work, count: u64) -> anyhow::Result<()> {
         let (mut last, mut moved) = (0, Instant::now());
         loop {
-            let settled = self.settled().await?;
+            let settled = self.settled(work).await?;
             if settled >= count {
                 return Ok(());
             }
@@ -119,26 +137,21 @@ impl Queue {
                 (last, moved) = (settled, Instant::now());
             }
             if moved.elapsed() > PATIENCE {
-                bail!("{settled} of {count} deposits are settled, and nothing moves");
+                bail!("{settled} of {count} of table {} are settled, and nothing moves", work.table);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
-    /// Transfers that the chain says have left the treasury.
-    async fn paid(&self) -> anyhow::Result<u64> {
+    /// Transfers of this work that the chain shows; asked for in pieces, because anvil's answers can be large.
+    async fn moved(&self, work: &Work) -> anyhow::Result<u64> {
         let head = self.chain.provider.get_block_number().await?;
-        let mut paid = 0;
+        let mut moved = 0;
         for first in (0..=head).step_by(10) {
-            let filter = Filter::new()
-                .address(self.chain.contracts.usdc)
-                .event_signature(Transfer::SIGNATURE_HASH)
-                .topic1(self.chain.treasury.address().into_word())
-                .from_block(first)
-                .to_block((first + 9).min(head));
-            paid += self.chain.provider.get_logs(&filter).await?.len() as u64;
+            let filter = work.moved.clone().from_block(first).to_block((first + 9).min(head));
+            moved += self.chain.provider.get_logs(&filter).await?.len() as u64;
         }
-        Ok(paid)
+        Ok(moved)
     }
 
     /// Ends both processes, the chain and the database.

@@ -1,26 +1,22 @@
-//! The server that is measured: the release binary in a process of its own, configured as in production but for what
-//! [`Configuration`] says.
+//! How the server that is measured is configured: as in production, but for what [`SHOWN`] says.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
-use anyhow::{Context, bail, ensure};
+use anyhow::bail;
 use diolkos::auth::Jwt;
-use diolkos::dev::child::{Child, Service};
-use diolkos::dev::identity::Identity;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::chain::Chain;
+use super::process::{Process, Variables, free_port};
 use super::world::World;
 
 /// What a server is told.
 #[derive(Clone)]
 pub struct Configuration {
-    variables: BTreeMap<&'static str, String>,
+    variables: Variables,
     pub jwt_private_key: SecretString,
     pub operator_token: String,
 }
@@ -47,7 +43,7 @@ impl Configuration {
         let operator_token = random_hex();
         let contracts = &chain.contracts;
         let lanes: Vec<String> = chain.lanes.iter().map(key).collect();
-        let mut variables: BTreeMap<&'static str, String> = shown().collect();
+        let mut variables: Variables = shown().collect();
         variables.extend([
             ("DATABASE_URL", world.server_url(database)),
             ("RPC_URLS", chain.url()),
@@ -64,6 +60,18 @@ impl Configuration {
             ("RUST_LOG", "warn".to_owned()),
         ]);
         Ok(Self { variables, jwt_private_key, operator_token })
+    }
+
+    /// A server with it, once it says that it is ready. A worker alone cannot be asked.
+    pub async fn start(&self, log: &Path) -> anyhow::Result<Process> {
+        let process = Process::start(&self.variables, free_port()?, log)?;
+        match self.variables.get("ROLES").map(String::as_str) {
+            Some("worker") => {}
+            // An API alone is ready when a worker is, too.
+            Some("api") => answers(&process, "healthz", log).await?,
+            _ => answers(&process, "readyz", log).await?,
+        }
+        Ok(process)
     }
 
     /// The same with one variable changed.
@@ -86,73 +94,20 @@ fn random_hex() -> String {
     key(&PrivateKeySigner::random())
 }
 
-/// A running server.
-pub struct Server {
-    child: Child,
-    /// `host:port`.
-    pub address: String,
-}
-
-impl Server {
-    /// Starts one and waits until it says that it is ready.
-    pub async fn start(configuration: &Configuration, log: &Path) -> anyhow::Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut environment: Vec<_> = configuration.variables.clone().into_iter().collect();
-        environment.push(("PORT", port.to_string()));
-        let child = Child::start(Service {
-            name: "diolkos",
-            program: Path::new(env!("CARGO_BIN_EXE_diolkos")),
-            arguments: vec!["serve".to_owned()],
-            environment,
-            log,
-            folder: Path::new("/"),
-            identity: Identity::Ourselves,
-            grace: Duration::from_secs(40),
-        })?;
-        let server = Self { child, address: format!("127.0.0.1:{port}") };
-        server.is_ready(configuration, log).await?;
-        Ok(server)
-    }
-
-    async fn is_ready(&self, configuration: &Configuration, log: &Path) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let serves = configuration.variables["ROLES"].contains("api");
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        loop {
-            if let Some(status) = self.child.ended() {
-                bail!("the server ended ({status}); see {}", log.display());
-            }
-            // A process without the role has nothing to ask; what it does is waited for where it matters.
-            let answer = client.get(format!("http://{}/readyz", self.address)).send().await;
-            if !serves || answer.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                bail!("the server does not become ready; see {}", log.display());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+async fn answers(process: &Process, path: &str, log: &Path) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    loop {
+        if let Some(status) = process.child.ended() {
+            bail!("the server ended ({status}); see {}", log.display());
         }
-    }
-
-    /// Its memory now and at its highest, in KiB (`VmRSS` and `VmHWM`).
-    pub fn memory(&self) -> anyhow::Result<(u64, u64)> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.pid()))?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such field")?;
-            anyhow::Ok(line.trim().trim_end_matches(" kB").parse()?)
-        };
-        Ok((field("VmRSS:")?, field("VmHWM:")?))
-    }
-
-    /// Sends it a signal, such as `STOP`.
-    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.pid().to_string()]).status()?;
-        ensure!(sent.success(), "the server (process {}) cannot be sent {name}", self.child.pid());
-        Ok(())
-    }
-
-    /// Ends it in order.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        self.child.stop().await
+        let answer = client.get(format!("http://{}/{path}", process.address)).send().await;
+        if answer.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("the server does not become ready; see {}", log.display());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

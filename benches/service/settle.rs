@@ -26,9 +26,10 @@ pub async fn small_blocks(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let count = bench.queued();
     let chain = Chain::start(ETHEREUM_BLOCK).await?;
     let mut queue = Queue::open(bench, chain, count + WARM_UP, |usual| usual).await?;
-    queue.warm_up().await?;
-    let fresh = queue.settle(count).await?;
-    let holding = queue.settle(count).await?;
+    let mut deposits = queue.deposits();
+    queue.warm_up(&mut deposits).await?;
+    let fresh = queue.settle(&mut deposits, count).await?;
+    let holding = queue.settle(&mut deposits, count).await?;
     let singles = Singles::sign(&queue.chain, &queue.wallets).await?.rate(&queue.chain).await?;
     queue.close(bench).await?;
     Ok(vec![
@@ -43,8 +44,9 @@ pub async fn large_blocks(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let chain = Chain::start(POLYGON_BLOCK).await?;
     let mut queue = Queue::open(bench, chain, count + WARM_UP, |usual| usual).await?;
     Singles::sign(&queue.chain, &queue.wallets).await?.at_once(&queue.chain, POLYGON_BLOCK).await?;
-    queue.warm_up().await?;
-    let holding = queue.settle(count).await?;
+    let mut deposits = queue.deposits();
+    queue.warm_up(&mut deposits).await?;
+    let holding = queue.settle(&mut deposits, count).await?;
     let singles = Singles::sign(&queue.chain, &queue.wallets).await?.rate(&queue.chain).await?;
     queue.close(bench).await?;
     Ok(vec![row(count, "holding wallets, blocks of 140M gas", holding, singles, Target::AtLeast(2.0))])
@@ -65,11 +67,12 @@ fn row(count: u64, what: &str, took: Duration, singles: f64, target: Target) -> 
 pub async fn gas(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let chain = Chain::start(POLYGON_BLOCK).await?;
     let mut queue = Queue::open(bench, chain, BATCH + WARM_UP, |usual| usual.with("BATCH_LIMIT", BATCH)).await?;
-    queue.warm_up().await?;
-    queue.settle(BATCH).await?;
+    let mut deposits = queue.deposits();
+    queue.warm_up(&mut deposits).await?;
+    queue.settle(&mut deposits, BATCH).await?;
     let fresh = gas_of_newest(&mut queue).await?;
     // The next hundred go to the wallets of the warm-up.
-    queue.settle(BATCH).await?;
+    queue.settle(&mut deposits, BATCH).await?;
     let holding = gas_of_newest(&mut queue).await?;
     let strangers: Vec<_> = (0..2).map(|_| alloy::signers::local::PrivateKeySigner::random().address()).collect();
     let single_fresh = Singles::sign(&queue.chain, &strangers).await?.at_once(&queue.chain, POLYGON_BLOCK).await?;

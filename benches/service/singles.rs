@@ -23,10 +23,12 @@ const SENDERS: usize = 16;
 const TOGETHER: usize = 100;
 /// Gas of a transfer at most, to a fresh recipient too.
 const GAS: u64 = 70_000;
+/// Base units of USDC in each.
+const AMOUNT: u64 = 10;
 /// A block in which there is room for everything.
 const VAST_BLOCK: u64 = 2_000_000_000;
 
-/// Signed transfers of one base unit of USDC each.
+/// Signed transfers.
 pub struct Singles {
     raw: Vec<Bytes>,
     hashes: Vec<B256>,
@@ -39,7 +41,8 @@ impl Singles {
         for share in recipients.chunks(recipients.len().div_ceil(SENDERS).max(1)) {
             let sender = PrivateKeySigner::random();
             chain.give_native(sender.address()).await?;
-            chain.mint(sender.address(), share.len() as u64).await?;
+            // Something is left: a transfer that empties an account is refunded gas.
+            chain.mint(sender.address(), AMOUNT * (share.len() as u64 + 1)).await?;
             for (nonce, to) in (0..).zip(share) {
                 let signed = transfer(chain.contracts.usdc, *to, nonce, &sender)?;
                 singles.hashes.push(*signed.tx_hash());
@@ -114,7 +117,7 @@ fn transfer(token: Address, to: Address, nonce: u64, sender: &PrivateKeySigner) 
         to: TxKind::Call(token),
         value: U256::ZERO,
         access_list: Default::default(),
-        input: IERC20::transferCall { to, value: U256::from(1) }.abi_encode().into(),
+        input: IERC20::transferCall { to, value: U256::from(AMOUNT) }.abi_encode().into(),
     };
     let signature = sender.sign_transaction_sync(&mut transaction)?;
     Ok(transaction.into_signed(signature).into())

@@ -69,8 +69,9 @@ const HEAD: [&str; 6] = ["row", "result", "target", "met", "measured", "baseline
 pub fn markdown(rows: &[Row]) -> String {
     let mut lines = vec![HEAD.map(str::to_owned)];
     lines.extend(rows.iter().map(Row::cells));
-    let widths: Vec<usize> =
-        (0..HEAD.len()).map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..HEAD.len())
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {
         for (cell, width) in line.iter().zip(&widths) {

@@ -11,8 +11,9 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::load::{Load, Until};
+use super::process::Process;
 use super::request::{NUMBER, PHONE, Request};
-use super::server::{Configuration, Server};
+use super::server::Configuration;
 
 /// A tenant.
 pub struct Tenant {
@@ -37,7 +38,7 @@ fn text(value: &Value, field: &str) -> anyhow::Result<String> {
 
 impl Tenant {
     /// A new one with a balance that lasts.
-    pub async fn new(server: &Server, configuration: &Configuration, name: &str) -> anyhow::Result<Self> {
+    pub async fn new(server: &Process, configuration: &Configuration, name: &str) -> anyhow::Result<Self> {
         let client = Client::builder().no_proxy().build()?;
         let url = |path: &str| format!("http://{}{path}", server.address);
         let tenant = json!({"namespace": format!("{name}.ul"), "name": name});
@@ -59,10 +60,9 @@ impl Tenant {
     }
 
     /// Provisions customers 0 to `count`.
-    pub async fn provision(&self, server: &Server, count: u64) -> anyhow::Result<()> {
+    pub async fn provision(&self, server: &Process, count: u64) -> anyhow::Result<()> {
         let requests = [provision(&self.key)];
-        let load =
-            Load { address: &server.address, requests: &requests, expected: 200, connections: 32, first: 0 };
+        let load = Load { address: &server.address, requests: &requests, expected: 200, connections: 32, first: 0 };
         load.closed(Until::Count(count)).await?;
         Ok(())
     }

@@ -28,11 +28,6 @@ impl World {
         Ok(world)
     }
 
-    /// Where a run keeps what it writes.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// The folder of the server's Unix socket.
     pub fn socket_folder(&self) -> &Path {
         self.postgres.socket_folder()

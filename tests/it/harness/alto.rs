@@ -1,4 +1,5 @@
 //! Alto, a bundler that others wrote, as a process beside the tests: one for all tests of a run, or one of a test's own.
+//! The benchmarks compare with it too.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,8 +12,6 @@ use diolkos::dev::child::{Child, Service};
 use diolkos::dev::{contracts, paths};
 use serde_json::{Value, json};
 
-use super::services::BLOCK_TIME;
-
 /// A running Alto. Ends with this value, and at the latest with this process.
 pub struct Alto {
     child: Child,
@@ -20,9 +19,9 @@ pub struct Alto {
 }
 
 impl Alto {
-    /// Starts one on a free port and waits until it answers.
-    pub async fn start(rpc_url: &str, log: &Path) -> anyhow::Result<Self> {
-        let keys: Vec<PrivateKeySigner> = (0..3).map(|_| PrivateKeySigner::random()).collect();
+    /// Starts one with so many executors on a free port, for a chain of this block time, and waits until it answers.
+    pub async fn start(rpc_url: &str, block_time: Duration, executors: usize, log: &Path) -> anyhow::Result<Self> {
+        let keys: Vec<PrivateKeySigner> = (0..=executors).map(|_| PrivateKeySigner::random()).collect();
         for key in &keys {
             contracts::give_native(rpc_url, key.address(), U256::from(10).pow(U256::from(22))).await?;
         }
@@ -31,7 +30,7 @@ impl Alto {
         let child = Child::start(Service {
             name: "alto",
             program: &node(&folder)?,
-            arguments: arguments(&folder, rpc_url, port, &keys),
+            arguments: arguments(&folder, rpc_url, port, block_time, &keys),
             environment: vec![("NODE_ENV", "production".to_owned())],
             log,
             folder: &folder,
@@ -44,13 +43,13 @@ impl Alto {
     }
 
     /// Ends it, and with it all that it remembers.
-    pub async fn stop(self) {
-        self.child.stop().await.unwrap();
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.child.stop().await
     }
 
     async fn answers(&self, log: &Path) -> anyhow::Result<()> {
         let started = Instant::now();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().build()?;
         let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_supportedEntryPoints", "params": []});
         loop {
             if let Some(status) = self.child.ended() {
@@ -72,8 +71,10 @@ impl Alto {
     }
 }
 
-fn arguments(folder: &Path, rpc_url: &str, port: u16, keys: &[PrivateKeySigner]) -> Vec<String> {
-    let key = |index: usize| format!("0x{}", hex::encode(keys[index].to_bytes()));
+/// The first key is the utility's, the others are executors'.
+fn arguments(folder: &Path, rpc_url: &str, port: u16, block_time: Duration, keys: &[PrivateKeySigner]) -> Vec<String> {
+    let mut keys = keys.iter().map(|key| format!("0x{}", hex::encode(key.to_bytes())));
+    let utility = keys.next().unwrap_or_default();
     let program = folder.join("node_modules/@pimlico/alto/esm/cli/alto.js");
     let mut arguments = vec!["--require".to_owned(), folder.join("local-only.cjs").display().to_string()];
     arguments.extend([program.display().to_string(), "run".to_owned()]);
@@ -81,15 +82,15 @@ fn arguments(folder: &Path, rpc_url: &str, port: u16, keys: &[PrivateKeySigner])
     set("rpc-url", rpc_url.to_owned());
     set("port", port.to_string());
     set("entrypoints", ENTRY_POINT.to_string());
-    set("executor-private-keys", format!("{},{}", key(0), key(1)));
-    set("utility-private-key", key(2));
+    set("executor-private-keys", keys.collect::<Vec<_>>().join(","));
+    set("utility-private-key", utility);
     set("min-executor-balance", "1".to_owned());
     // Its tracer does not work against anvil.
     set("safe-mode", "false".to_owned());
     set("default-api-version", "v2".to_owned());
     set("enforce-unique-senders-per-bundle", "false".to_owned());
     set("mempool-max-parallel-ops", "1000".to_owned());
-    set("block-time", ((BLOCK_TIME * 1000.0) as u64).to_string());
+    set("block-time", block_time.as_millis().to_string());
     set("max-bundle-interval", "250".to_owned());
     set("log-level", "warn".to_owned());
     set("json", "true".to_owned());

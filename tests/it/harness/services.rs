@@ -142,6 +142,7 @@ impl Services {
 
     /// The same for another chain.
     pub async fn another_alto_on(&self, rpc_url: &str, name: &str) -> Alto {
-        Alto::start(rpc_url, &folder().join(format!("{name}.log"))).await.unwrap()
+        let block_time = std::time::Duration::from_secs_f64(BLOCK_TIME);
+        Alto::start(rpc_url, block_time, 2, &folder().join(format!("{name}.log"))).await.unwrap()
     }
 }
