@@ -94,6 +94,7 @@ impl Server {
     pub async fn run(mut self, listener: Option<TcpListener>, shutdown: CancellationToken) -> Result<()> {
         let workers_stop = CancellationToken::new();
         let mut workers = JoinSet::new();
+        tend(&mut workers, chain::survey(self.app.chain.clone(), workers_stop.clone()));
         if self.config.roles.contains(&Role::Worker) {
             self.spawn_workers(&mut workers, &workers_stop).await?;
         }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::chain::{Chain, status};
+use crate::chain::{Chain, RpcError, status};
 use crate::db::Db;
 use crate::http::{MetricsSource, ReadinessProbe};
 use crate::ledger;
@@ -17,9 +17,13 @@ impl ReadinessProbe for ChainProbe {
     }
 
     async fn check(&self) -> Result<(), String> {
-        let served = self.0.rpc().chain_id().await.map_err(|_| "no RPC endpoint answers".to_owned())?;
-        let configured = self.0.settings().chain_id;
-        (served == configured).then_some(()).ok_or(format!("the RPC serves chain {served}, not chain {configured}"))
+        match self.0.rpc().chain_id().await {
+            Ok(_) => Ok(()),
+            Err(RpcError::OtherChain { served, expected }) => {
+                Err(format!("the RPC serves chain {served}, not chain {expected}"))
+            }
+            Err(RpcError::Unavailable(_) | RpcError::Refused { .. }) => Err("no RPC endpoint answers".to_owned()),
+        }
     }
 }
 
@@ -56,6 +60,14 @@ impl MetricsSource for ChainGauges {
             [("waiting", backlog.waiting), ("submitted", backlog.submitted), ("review", backlog.review)]
         {
             metrics::gauge!("diolkos_chain_operations", "state" => state).set(count as f64);
+        }
+        for endpoint in self.0.rpc().endpoints() {
+            let labels = [("endpoint", endpoint.name)];
+            metrics::gauge!("diolkos_rpc_endpoint_health", &labels).set(f64::from(endpoint.health) / 100.0);
+            metrics::gauge!("diolkos_rpc_endpoint_height", &labels).set(endpoint.height.unwrap_or(0) as f64);
+            metrics::gauge!("diolkos_rpc_endpoint_behind", &labels).set(endpoint.behind as f64);
+            let serves_other_chain = u8::from(endpoint.other_chain.is_some());
+            metrics::gauge!("diolkos_rpc_endpoint_other_chain", &labels).set(f64::from(serves_other_chain));
         }
         for lane in status::lanes(&self.0).await? {
             let name = lane.address.to_string();

@@ -26,6 +26,7 @@ mod operation;
 mod outcome;
 mod outgoing;
 mod payer;
+mod refusal;
 mod review;
 mod rpc;
 mod rpc_error;
@@ -49,9 +50,10 @@ pub use follow::{Follower, follow};
 pub use operation::{NewOperation, News, OperationState, enqueue, news, take_note};
 pub use outgoing::{Held, spendable};
 pub use payer::{Payer, SmartWallet};
+pub use refusal::Refusal;
 pub use review::{Disputed, Resolution, disputed, resolve};
-pub use rpc::{Head, Rpc};
-pub use rpc_error::{Refusal, RpcError};
+pub use rpc::{EndpointStatus, Head, Rpc, survey};
+pub use rpc_error::RpcError;
 pub use settings::{ChainSettings, ChainSettingsWith, SharedSigner};
 pub use simulated::{rehearsed_failure, rehearsed_failure_of, simulate, simulated_balance};
 
@@ -76,7 +78,7 @@ struct Inner {
 impl Chain {
     /// A handle; nothing is asked of the chain yet.
     pub fn new(db: Db, settings: ChainSettings) -> Self {
-        let rpc = Rpc::new(&settings.rpc_urls, settings.rpc_time_limit);
+        let rpc = Rpc::of_chain(settings.chain_id, &settings.rpc_urls, settings.rpc_time_limit);
         let bundler = settings.bundler.as_ref();
         let bundler = bundler.map(|bundler| Bundler::new(bundler, settings.chain_id, settings.rpc_time_limit));
         Self(Arc::new(Inner { db, rpc, bundler, settings, news: watch::Sender::default() }))

@@ -1,5 +1,7 @@
 //! The engine as operators see it.
 
+use std::collections::BTreeMap;
+
 use alloy::eips::BlockNumberOrTag;
 use alloy::primitives::{Address, U256};
 use chrono::{DateTime, Utc};
@@ -8,6 +10,8 @@ use uuid::Uuid;
 use super::Chain;
 use super::bundler;
 use super::engine::EngineError;
+use super::fees::{FeePolicy, Fees};
+use super::rpc::Head;
 use super::store;
 use crate::db;
 
@@ -79,6 +83,35 @@ pub async fn backlog(chain: &Chain) -> db::Result<Backlog> {
     .fetch_one(&mut *tx)
     .await?;
     Ok(Backlog { waiting: row.waiting, submitted: row.submitted, review: row.review, oldest: row.oldest })
+}
+
+/// What gas costs, and what the lanes offer for it, in wei a gas.
+#[derive(Clone, Copy, Debug)]
+pub struct FeeStatus {
+    /// Of the newest block.
+    pub base_fee: u128,
+    /// What a bundle would offer now.
+    pub suggested: Fees,
+    /// The least tip and the most that is ever offered.
+    pub policy: FeePolicy,
+    /// Nonces whose newest bundle no block takes, and that cannot be raised any more.
+    pub capped: usize,
+}
+
+/// What gas costs now.
+pub async fn fees(chain: &Chain, head: &Head) -> Result<FeeStatus, EngineError> {
+    let policy = chain.settings().fees;
+    let base_fee = head.base_fee_per_gas.unwrap_or(0);
+    let suggested = policy.suggest(chain.rpc(), head).await?;
+    let mut capped = 0;
+    for lane in store::lanes(chain.db()).await? {
+        let alive = store::alive(chain.db(), lane.address).await?;
+        // The last one of a nonce is its newest version.
+        let newest: BTreeMap<u64, Fees> =
+            alive.iter().map(|bundle| (bundle.stored.nonce, bundle.stored.fees)).collect();
+        capped += newest.values().filter(|offer| policy.is_capped(**offer, suggested, base_fee)).count();
+    }
+    Ok(FeeStatus { base_fee, suggested, policy, capped })
 }
 
 /// How many lanes some process holds.

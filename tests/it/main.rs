@@ -40,6 +40,7 @@ mod reorgs;
 mod reports;
 mod reviews;
 mod rights;
+mod rpc_endpoints;
 mod sandbox;
 mod secrets;
 mod shutdown;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::Operator;
-use crate::chain::{EngineError, status};
+use crate::chain::{EndpointStatus, EngineError, status};
 use crate::http::openapi::{CaasError, CaasErrors};
 use crate::http::{Error, Result};
 use crate::product::App;
@@ -22,6 +22,9 @@ pub struct ChainStatus {
     /// Blocks on top of a block before it is final.
     confirmations: u64,
     treasury: TreasuryStatus,
+    /// The RPC endpoints, in the order of configuration.
+    endpoints: Vec<EndpointView>,
+    fees: FeesView,
     lanes: Vec<LaneView>,
     /// The bundler that carries instead of lanes, if there is one.
     bundler: Option<BundlerView>,
@@ -34,6 +37,48 @@ pub struct TreasuryStatus {
     address: String,
     /// Whether the account carries the code that its user operations need (EIP-7702).
     delegated: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct EndpointView {
+    /// Its place in RPC_URLS and its host; the rest of its URL may hold a key.
+    #[schema(example = "0-polygon.example")]
+    name: String,
+    /// How well it served lately, of a hundred; the healthiest is asked first.
+    #[schema(example = 100)]
+    health: u32,
+    /// Whether it is left alone for a while because it failed.
+    resting: bool,
+    /// How long half of its last answers took at most.
+    latency_ms: u64,
+    /// The newest block that it told of.
+    height: Option<u64>,
+    /// Blocks that other endpoints had and it had not.
+    behind: u64,
+    /// The other chain that it serves, because of which it is not used; null when it serves the right one.
+    other_chain_id: Option<u64>,
+}
+
+/// What gas costs and what is offered for it (EIP-1559), in wei a gas.
+#[derive(Serialize, ToSchema)]
+pub struct FeesView {
+    /// Of the newest block.
+    #[schema(example = "32000000000")]
+    base_fee_wei: String,
+    /// `maxFeePerGas` that a bundle offers now.
+    #[schema(example = "94000000000")]
+    suggested_max_fee_wei: String,
+    /// `maxPriorityFeePerGas` that a bundle offers now.
+    #[schema(example = "30000000000")]
+    suggested_tip_wei: String,
+    /// MIN_TIP_GWEI: the least tip that is offered.
+    #[schema(example = "30000000000")]
+    tip_floor_wei: String,
+    /// MAX_FEE_GWEI: the most that is ever offered, base fee and tip together.
+    #[schema(example = "2000000000000")]
+    max_fee_cap_wei: String,
+    /// Nonces of lanes that wait because no block takes what is offered and the cap allows no more.
+    waiting_at_cap: usize,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -85,7 +130,8 @@ pub struct BacklogView {
     lag_seconds: i64,
 }
 
-/// Shows the lanes, their nonces, what is in flight, what pays for gas, and how far the engine lags.
+/// Shows the RPC endpoints, what gas costs, the lanes, their nonces, what is in flight, what pays for gas, and how far the
+/// engine lags.
 #[utoipa::path(get, path = "/admin/chain", operation_id = "chain_status", tag = "Admin", security(("operator" = [])),
     responses((status = 200, description = "The chain engine", body = ChainStatus),
         (status = 502, description = "No RPC endpoint answers", body = CaasError), CaasErrors))]
@@ -97,12 +143,15 @@ pub async fn show(_: Operator, State(app): State<App>) -> Result<Json<ChainStatu
     let backlog = status::backlog(chain).await?;
     let now = app.clock.now();
     let lag_seconds = backlog.oldest.map_or(0, |oldest| (now - oldest).num_seconds().max(0));
+    let fees = status::fees(chain, &head).await.map_err(refuse)?;
     let delegated = chain.treasury_is_delegated().await.map_err(refuse)?;
     Ok(Json(ChainStatus {
         chain_id: chain.settings().chain_id,
         head: head.number,
         confirmations: chain.settings().confirmations,
         treasury: TreasuryStatus { address: chain.treasury().to_string(), delegated },
+        endpoints: chain.rpc().endpoints().into_iter().map(EndpointView::from).collect(),
+        fees: FeesView::from(fees),
         lanes: lanes.into_iter().map(LaneView::from).collect(),
         bundler: bundler.map(BundlerView::from),
         operations: BacklogView {
@@ -112,6 +161,33 @@ pub async fn show(_: Operator, State(app): State<App>) -> Result<Json<ChainStatu
             lag_seconds,
         },
     }))
+}
+
+impl From<EndpointStatus> for EndpointView {
+    fn from(endpoint: EndpointStatus) -> Self {
+        Self {
+            name: endpoint.name,
+            health: endpoint.health,
+            resting: endpoint.rests,
+            latency_ms: u64::try_from(endpoint.latency.as_millis()).unwrap_or(u64::MAX),
+            height: endpoint.height,
+            behind: endpoint.behind,
+            other_chain_id: endpoint.other_chain,
+        }
+    }
+}
+
+impl From<status::FeeStatus> for FeesView {
+    fn from(fees: status::FeeStatus) -> Self {
+        Self {
+            base_fee_wei: fees.base_fee.to_string(),
+            suggested_max_fee_wei: fees.suggested.max_fee.to_string(),
+            suggested_tip_wei: fees.suggested.max_tip.to_string(),
+            tip_floor_wei: fees.policy.min_tip.to_string(),
+            max_fee_cap_wei: fees.policy.max_fee.to_string(),
+            waiting_at_cap: fees.capped,
+        }
+    }
 }
 
 impl From<status::LaneStatus> for LaneView {

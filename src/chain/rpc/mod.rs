@@ -1,25 +1,32 @@
-//! The chain's JSON-RPC, over one endpoint or several that fail over.
+//! The chain's JSON-RPC, over one endpoint or several that stand in for each other.
+//!
+//! An endpoint is believed only while it is known to serve the configured chain. One that fails, or is behind the others,
+//! is asked after them until it has rested, and comes back by itself.
+
+mod endpoint;
+mod health;
+mod identity;
+mod race;
+mod survey;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alloy::eips::BlockNumberOrTag;
 use alloy::primitives::{Address, B256, Bytes, U64, U256};
-use alloy::rpc::client::RpcClient;
 use alloy::rpc::json_rpc::{RpcRecv, RpcSend};
 use alloy::rpc::types::{FeeHistory, Filter, Log, TransactionReceipt, TransactionRequest};
 use alloy::sol_types::SolCall;
-use alloy::transports::http::{Http, reqwest};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
 use super::contracts::IERC20;
-use super::rpc_error::{Refusal, RpcError};
-use crate::foundation::is_loopback;
-
-const SEND: &str = "eth_sendRawTransaction";
+use super::refusal::Refusal;
+use super::rpc_error::RpcError;
+use endpoint::Endpoint;
+use race::Call;
+pub use survey::{EndpointStatus, survey};
 
 /// The pause before a call that was refused for the moment is made again.
 const SECOND_ROUND: Duration = Duration::from_millis(100);
@@ -40,82 +47,91 @@ pub struct Head {
     pub base_fee_per_gas: Option<u128>,
 }
 
-/// A client that knows no proxy when the node is on this machine: `HTTP_PROXY` is not for it.
-fn client(url: &Url) -> RpcClient {
-    match reqwest::Client::builder().no_proxy().build() {
-        Ok(direct) if is_loopback(url) => RpcClient::new(Http::with_client(direct, url.clone()), true),
-        _ => RpcClient::new_http(url.clone()),
-    }
-}
-
-/// Calls to the chain. Each goes to the endpoint that served last, and to the others in turn when that one fails.
+/// Calls to the chain: each goes to the healthiest endpoint, to the next one as well when its answer is late, and to the
+/// others in turn when it fails.
 #[derive(Clone, Debug)]
 pub struct Rpc {
-    endpoints: Arc<[RpcClient]>,
-    preferred: Arc<AtomicUsize>,
-    time_limit: Duration,
+    endpoints: Arc<[Endpoint]>,
 }
 
 impl Rpc {
-    /// Calls over these endpoints, the first preferred; each may take `time_limit` over one call.
+    /// Calls over these endpoints, whatever chain they serve, the first preferred; each may take `time_limit` over one
+    /// call.
     pub fn new(urls: &[Url], time_limit: Duration) -> Self {
-        let endpoints = urls.iter().map(client).collect();
-        Self { endpoints, preferred: Arc::default(), time_limit }
+        Self::over(urls, time_limit, None)
     }
 
-    /// Asks the endpoints in turn; a refusal that passes by itself is worth a second round after a moment.
+    /// The same for one chain (EIP-155): endpoints that serve another are not used.
+    pub fn of_chain(chain_id: u64, urls: &[Url], time_limit: Duration) -> Self {
+        Self::over(urls, time_limit, Some(chain_id))
+    }
+
+    fn over(urls: &[Url], time_limit: Duration, chain_id: Option<u64>) -> Self {
+        let endpoint = |(index, url)| Endpoint::new(index, url, time_limit, chain_id);
+        Self { endpoints: urls.iter().enumerate().map(endpoint).collect() }
+    }
+
     async fn call<P: RpcSend + Clone, R: RpcRecv>(&self, method: &'static str, params: P) -> Result<R> {
-        match self.round(method, params.clone()).await {
+        self.patiently(Call::asking(), |endpoint| endpoint.ask(method, params.clone())).await
+    }
+
+    /// What a node has of a block, once one has it; `None` when no node does.
+    async fn found<P: RpcSend + Clone, R: RpcRecv>(
+        &self,
+        method: &'static str,
+        at: BlockNumberOrTag,
+        params: P,
+    ) -> Result<Option<R>> {
+        let found = self.patiently(Call::of_block(at), |endpoint| {
+            let answer = endpoint.ask::<_, Option<R>>(method, params.clone());
+            async move { answer.await?.ok_or_else(RpcError::no_such_block) }
+        });
+        match found.await {
+            Ok(found) => Ok(Some(found)),
+            Err(RpcError::Refused { kind: Refusal::OtherBlock, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A refusal that passes by itself is worth a second round after a moment.
+    async fn patiently<'a, R, F>(&'a self, call: Call, ask: impl Fn(&'a Endpoint) -> F) -> Result<R>
+    where
+        F: Future<Output = Result<R>>,
+    {
+        match race::run(&self.endpoints, &call, &ask).await {
             Err(RpcError::Refused { kind, .. }) if kind.is_passing() => {
                 tokio::time::sleep(SECOND_ROUND).await;
-                self.round(method, params).await
+                race::run(&self.endpoints, &call, &ask).await
             }
             answer => answer,
         }
     }
 
-    async fn round<P: RpcSend + Clone, R: RpcRecv>(&self, method: &'static str, params: P) -> Result<R> {
-        let count = self.endpoints.len();
-        let first = self.preferred.load(Ordering::Relaxed);
-        let mut last = RpcError::Unavailable("no endpoint is configured".into());
-        for index in (0..count).map(|n| (first + n) % count) {
-            let request = self.endpoints[index].request::<P, R>(method, params.clone());
-            let error = match tokio::time::timeout(self.time_limit, request).await {
-                Ok(Ok(answer)) => {
-                    self.preferred.store(index, Ordering::Relaxed);
-                    return Ok(answer);
-                }
-                Ok(Err(error)) => RpcError::from(error),
-                Err(_) => RpcError::Unavailable("time limit".into()),
-            };
-            metrics::counter!("diolkos_rpc_errors_total", "method" => method).increment(1);
-            match error {
-                RpcError::Refused { kind, .. } if kind.is_final(method == SEND) => return Err(error),
-                error => last = error,
-            }
-        }
-        Err(last)
-    }
-
     /// The chain's id (EIP-155).
     pub async fn chain_id(&self) -> Result<u64> {
-        self.call::<_, U64>("eth_chainId", ()).await.map(|id| id.to())
+        self.patiently(Call::asking(), Endpoint::chain_id).await
     }
 
     /// The newest block.
     pub async fn head(&self) -> Result<Head> {
-        let head = self.block(BlockNumberOrTag::Latest).await?;
-        head.ok_or_else(|| RpcError::Unavailable("no latest block".into()))
+        match self.patiently(Call::asking(), |endpoint| self.head_of(endpoint)).await {
+            // Those who had more blocks do not answer: an older block is better than none.
+            Err(RpcError::Refused { kind: Refusal::OtherBlock, .. }) => {
+                self.patiently(Call::asking(), survey::newest).await
+            }
+            head => head,
+        }
     }
 
     /// A block's header; `None` when the node does not have it.
     pub async fn block(&self, at: BlockNumberOrTag) -> Result<Option<Head>> {
-        self.call("eth_getBlockByNumber", (at, false)).await
+        self.found("eth_getBlockByNumber", at, (at, false)).await
     }
 
     /// Receipts of all transactions of a block; `None` when the node does not have it.
     pub async fn block_receipts(&self, number: u64) -> Result<Option<Vec<TransactionReceipt>>> {
-        self.call("eth_getBlockReceipts", (BlockNumberOrTag::Number(number),)).await
+        let at = BlockNumberOrTag::Number(number);
+        self.found("eth_getBlockReceipts", at, (at,)).await
     }
 
     /// Logs that match.
@@ -166,8 +182,12 @@ impl Rpc {
     }
 
     /// Sends signed bytes, which must be stored before.
+    ///
+    /// Another endpoint may be given the same bytes while the first one is still silent: that is one transaction of one
+    /// nonce and one hash, and the more nodes know it, the sooner it is mined.
     pub async fn send_raw(&self, raw: &Bytes) -> Result<B256> {
-        match self.call(SEND, (raw,)).await {
+        let send = |endpoint| Endpoint::ask(endpoint, "eth_sendRawTransaction", (raw,));
+        match self.patiently(Call::sending(), send).await {
             Err(RpcError::Refused { kind: Refusal::AlreadyKnown, .. }) => Ok(alloy::primitives::keccak256(raw)),
             answer => answer,
         }
