@@ -1,5 +1,6 @@
 //! What the engine's parts tell operators: readiness and gauges.
 
+use alloy::primitives::U256;
 use async_trait::async_trait;
 
 use crate::chain::{Chain, RpcError, status};
@@ -49,6 +50,11 @@ impl ReadinessProbe for LaneProbe {
     }
 }
 
+/// Whole coins. A gauge is a float by Prometheus' definition; nothing is reckoned with it.
+fn coins(wei: U256) -> f64 {
+    f64::from(wei) / 1e18
+}
+
 /// Gauges of the chain engine.
 pub struct ChainGauges(pub Chain);
 
@@ -71,16 +77,26 @@ impl MetricsSource for ChainGauges {
         }
         for lane in status::lanes(&self.0).await? {
             let name = lane.address.to_string();
-            let coins = lane.gas_balance.to::<u128>() as f64 / 1e18;
-            metrics::gauge!("diolkos_lane_gas_balance", "lane" => name.clone()).set(coins);
+            metrics::gauge!("diolkos_lane_gas_balance", "lane" => name.clone()).set(coins(lane.gas_balance));
+            let per_day = U256::from(lane.spends_per_day.base_units());
+            metrics::gauge!("diolkos_lane_spends_per_day", "lane" => name.clone()).set(coins(per_day));
+            if let Some(seconds) = lane.lasts() {
+                metrics::gauge!("diolkos_lane_lasts_hours", "lane" => name.clone()).set(seconds as f64 / 3600.0);
+            }
             metrics::gauge!("diolkos_lane_in_flight", "lane" => name).set(lane.in_flight as f64);
+        }
+        if let Some(funding) = status::funding(&self.0).await? {
+            metrics::gauge!("diolkos_funding_balance").set(coins(funding.balance));
+            metrics::gauge!("diolkos_funding_short").set(f64::from(u8::from(funding.is_short())));
+            let refilled = U256::from(funding.refilled_today.base_units());
+            metrics::gauge!("diolkos_funding_refilled_today").set(coins(refilled));
         }
         if let Some(bundler) = status::bundler(&self.0).await? {
             for (state, count) in [("waiting", bundler.waiting), ("sent", bundler.sent)] {
                 metrics::gauge!("diolkos_bundler_user_ops", "state" => state).set(count as f64);
             }
             if let Some(wei) = bundler.treasury_deposit {
-                metrics::gauge!("diolkos_treasury_deposit").set(f64::from(wei) / 1e18);
+                metrics::gauge!("diolkos_treasury_deposit").set(coins(wei));
             }
         }
         Ok(())

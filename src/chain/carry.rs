@@ -186,6 +186,9 @@ impl Engine {
                 return Ok(None);
             }
         }
+        if purpose == Purpose::Refill && is_first && !self.note_refill(&mut tx, lease, head, draft).await? {
+            return Ok(None);
+        }
         if is_first && !store::lock_for_boarding(&mut tx, lease.lane, &bundle.user_ops).await? {
             return Ok(None);
         }

@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 use super::Chain;
 use super::bundler::{Deposit, EndpointError, Rest};
+use super::heads::Heads;
+use super::refill::Refills;
 use super::rpc::Head;
 use super::rpc_error::RpcError;
 use super::store::{self, Lease, Unheld};
@@ -76,6 +78,8 @@ pub struct Engine {
     pub(super) deposit: Deposit,
     /// The bundler's rest.
     pub(super) rest: Rest,
+    /// What it knows of refills, if it works the funding account, which carries nothing.
+    pub(super) refills: Option<Refills>,
 }
 
 impl Engine {
@@ -93,12 +97,19 @@ impl Engine {
             delegations: Some(0),
             deposit: Deposit::default(),
             rest: Rest::default(),
+            refills: None,
         }
+    }
+
+    /// An engine for the funding account.
+    pub fn for_funding(chain: Chain, funding: Arc<dyn Signer + Send + Sync>) -> Self {
+        Self { refills: Some(Refills::default()), ..Self::new(chain, funding) }
     }
 
     /// Runs until told to stop; fails only when the chain can never serve it.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<()> {
         let lane = self.lane.address();
+        let mut heads = Heads::new(self.chain.settings());
         let mut listener = None;
         let mut failures = 0u32;
         loop {
@@ -119,7 +130,7 @@ impl Engine {
             let new_operation = wait_for_operation(&self.chain, &mut listener);
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
+                () = heads.wait(self.acted.map(|head| head.number), pause) => {}
                 () = new_operation, if failures == 0 => {}
             }
         }
@@ -140,12 +151,15 @@ impl Engine {
             self.acted = None;
             return Err(Unheld::Fenced.into());
         };
+        self.check_chain().await?;
         let mut head = self.chain.rpc().head().await?;
+        if self.refills.is_some() {
+            return self.fund(&mut lease, &head).await;
+        }
         if self.acted != Some(head) {
             // The nonce is read before the block up to which is scanned: what it has passed lies in scanned blocks.
             let passed = self.chain.rpc().nonce(lease.lane, BlockNumberOrTag::Latest).await?;
             head = self.chain.rpc().head().await?;
-            self.check_chain().await?;
             self.scan(&head).await?;
             self.settle(&lease, &head).await?;
             self.follow_nonce(&mut lease, passed, &head).await?;

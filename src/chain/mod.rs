@@ -14,6 +14,7 @@
 pub mod bundler;
 mod carry;
 pub mod contracts;
+mod cost;
 mod delegation;
 mod deployment;
 mod engine;
@@ -21,11 +22,13 @@ pub mod entry_point;
 mod fees;
 mod follow;
 mod gather;
+mod heads;
 mod lane;
 mod operation;
 mod outcome;
 mod outgoing;
 mod payer;
+mod refill;
 mod refusal;
 mod review;
 mod rpc;
@@ -44,12 +47,15 @@ use std::sync::Arc;
 use alloy::primitives::Address;
 use tokio::sync::watch;
 
+pub use cost::book_costs;
 pub use engine::{Engine, EngineError};
 pub use fees::FeePolicy;
 pub use follow::{Follower, follow};
+pub use heads::Heads;
 pub use operation::{NewOperation, News, OperationState, enqueue, news, take_note};
 pub use outgoing::{Held, spendable};
 pub use payer::{Payer, SmartWallet};
+pub use refill::RefillPolicy;
 pub use refusal::Refusal;
 pub use review::{Disputed, Resolution, disputed, resolve};
 pub use rpc::{EndpointStatus, Head, Rpc, survey};
@@ -84,12 +90,16 @@ impl Chain {
         Self(Arc::new(Inner { db, rpc, bundler, settings, news: watch::Sender::default() }))
     }
 
-    /// One engine for each configured lane, whose rows it makes sure of.
+    /// One engine for each configured lane and for the funding account, whose rows it makes sure of.
     pub async fn engines(&self) -> db::Result<Vec<Engine>> {
         let mut engines = Vec::new();
         for lane in &self.settings().lanes {
             store::ensure(self.db(), lane.address()).await?;
             engines.push(Engine::new(self.clone(), lane.clone()));
+        }
+        if let Some(funding) = &self.settings().funding {
+            store::ensure_funding(self.db(), funding.address()).await?;
+            engines.push(Engine::for_funding(self.clone(), funding.clone()));
         }
         Ok(engines)
     }

@@ -11,9 +11,11 @@ use super::Chain;
 use super::bundler;
 use super::engine::EngineError;
 use super::fees::{FeePolicy, Fees};
+use super::refill::RefillPolicy;
 use super::rpc::Head;
 use super::store;
 use crate::db;
+use crate::foundation::Amount;
 
 /// A lane as the database and the chain know it.
 #[derive(Clone, Debug)]
@@ -32,8 +34,60 @@ pub struct LaneStatus {
     pub in_flight: u64,
     /// Wei.
     pub gas_balance: U256,
+    /// Wei a day that its transactions took lately.
+    pub spends_per_day: Amount,
     /// What hinders it.
     pub note: Option<String>,
+}
+
+impl LaneStatus {
+    /// How many seconds its native coin lasts at the pace of the last day; `None` when it spends nothing.
+    pub fn lasts(&self) -> Option<u64> {
+        let per_day = U256::from(self.spends_per_day.base_units());
+        self.gas_balance.checked_mul(DAY)?.checked_div(per_day).map(|seconds| seconds.saturating_to())
+    }
+}
+
+/// Seconds.
+const DAY: U256 = U256::from_limbs([86_400, 0, 0, 0]);
+
+/// The account that fills the lanes.
+#[derive(Clone, Debug)]
+pub struct FundingStatus {
+    /// The account.
+    pub address: Address,
+    /// The process that holds it, if one does.
+    pub holder: Option<Uuid>,
+    /// Wei.
+    pub balance: U256,
+    /// Wei that refills of the last 24 hours have moved, or will.
+    pub refilled_today: Amount,
+    /// When lanes are filled, and how far.
+    pub policy: RefillPolicy,
+    /// What hinders it.
+    pub note: Option<String>,
+}
+
+impl FundingStatus {
+    /// Whether it could not fill one lane more.
+    pub fn is_short(&self) -> bool {
+        self.policy.is_short(self.balance)
+    }
+}
+
+/// The account that fills the lanes; `None` without one.
+pub async fn funding(chain: &Chain) -> Result<Option<FundingStatus>, EngineError> {
+    let Some(funding) = &chain.settings().funding else { return Ok(None) };
+    let address = funding.address();
+    let rows = store::list_funding(chain.db()).await?;
+    // No row: no worker has run yet.
+    let row = rows.into_iter().find(|row| row.address == address);
+    let (holder, note) = row.map_or((None, None), |row| (row.holder, row.note));
+    let mut tx = chain.db().engine().await?;
+    let refilled_today = store::refilled_today(&mut tx).await?;
+    tx.commit().await?;
+    let balance = chain.rpc().balance(address).await?;
+    Ok(Some(FundingStatus { address, holder, balance, refilled_today, policy: chain.settings().refill, note }))
 }
 
 /// Operations by state, of all tenants.
@@ -52,6 +106,7 @@ pub struct Backlog {
 /// Lanes, with what the chain says of them.
 pub async fn lanes(chain: &Chain) -> Result<Vec<LaneStatus>, EngineError> {
     let mut lanes = Vec::new();
+    let spending = store::spending(chain.db()).await?;
     for lane in store::lanes(chain.db()).await? {
         let alive = store::alive(chain.db(), lane.address).await?;
         let mut nonces: Vec<u64> = alive.iter().map(|bundle| bundle.stored.nonce).collect();
@@ -64,6 +119,10 @@ pub async fn lanes(chain: &Chain) -> Result<Vec<LaneStatus>, EngineError> {
             chain_nonce: chain.rpc().nonce(lane.address, BlockNumberOrTag::Latest).await?,
             in_flight: nonces.len() as u64,
             gas_balance: chain.rpc().balance(lane.address).await?,
+            spends_per_day: spending
+                .iter()
+                .find(|spending| spending.account == lane.address)
+                .map_or(Amount::ZERO, |spending| spending.per_day),
             note: lane.note,
         });
     }

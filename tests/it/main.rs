@@ -36,6 +36,7 @@ mod operations;
 mod operators;
 mod payouts;
 mod readiness;
+mod refills;
 mod reorgs;
 mod reports;
 mod reviews;

@@ -25,6 +25,7 @@ use super::contracts::IERC20;
 use super::refusal::Refusal;
 use super::rpc_error::RpcError;
 use endpoint::Endpoint;
+pub(super) use endpoint::name_of;
 use race::Call;
 pub use survey::{EndpointStatus, survey};
 
@@ -147,6 +148,18 @@ impl Rpc {
     /// Wei that an account holds.
     pub async fn balance(&self, account: Address) -> Result<U256> {
         self.call("eth_getBalance", (account, BlockNumberOrTag::Latest)).await
+    }
+
+    /// Wei that an account held at a block: a node that does not have the block refuses.
+    pub async fn balance_at(&self, account: Address, number: u64) -> Result<U256> {
+        let at = BlockNumberOrTag::Number(number);
+        let params = (account, at);
+        self.patiently(Call::of_block(at), |endpoint| endpoint.ask("eth_getBalance", params)).await
+    }
+
+    /// The receipt of a transaction; `None` while a node knows no block that has it.
+    pub async fn receipt(&self, transaction: B256) -> Result<Option<TransactionReceipt>> {
+        self.call("eth_getTransactionReceipt", (transaction,)).await
     }
 
     /// An account's code.

@@ -4,6 +4,7 @@ mod bundle;
 mod handing_over;
 mod lane;
 mod membership;
+mod refill;
 mod user_op;
 
 pub use bundle::{Bundle, Deposits, NewBundle, Purpose};
@@ -13,9 +14,16 @@ pub use bundle::{
 pub use handing_over::{
     Offers, Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, newest, offers, refuse, with_bundler,
 };
-pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
+pub use lane::{
+    Lease, Unheld, acquire, confirm, ensure, list as lanes, list_funding, release, set_next_nonce, set_note,
+};
 pub use membership::{
     begin_anew_by_lane, claim, is_being_deployed, is_signed, lock_for_boarding, lock_open, members, split,
+};
+pub use refill::{NewRefill, Uncosted};
+pub use refill::{
+    being_refilled, ensure_funding, insert_refill, refilled_today, refills_under_way, set_costs, spending, uncosted,
+    wei,
 };
 pub use user_op::{Ending, MinedUserOp, Offer, OpenUserOp, Operation, Version};
 pub use user_op::{

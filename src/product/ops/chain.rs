@@ -26,6 +26,8 @@ pub struct ChainStatus {
     endpoints: Vec<EndpointView>,
     fees: FeesView,
     lanes: Vec<LaneView>,
+    /// The account that fills the lanes with native coin, if there is one.
+    funding: Option<FundingView>,
     /// The bundler that carries instead of lanes, if there is one.
     bundler: Option<BundlerView>,
     operations: BacklogView,
@@ -98,6 +100,39 @@ pub struct LaneView {
     /// Native coin that pays for gas, in wei.
     #[schema(example = "9999000000000000000")]
     gas_balance_wei: String,
+    /// What its transactions took, in wei a day, at the pace of the last 24 hours, as their receipts say.
+    #[schema(example = "1200000000000000000")]
+    spends_wei_a_day: String,
+    /// How many seconds the native coin lasts at that pace; null while it spends nothing.
+    #[schema(example = 719928)]
+    lasts_seconds: Option<u64>,
+    /// What hinders it.
+    note: Option<String>,
+}
+
+/// Amounts are in wei.
+#[derive(Serialize, ToSchema)]
+pub struct FundingView {
+    #[schema(example = "0x90F79bf6EB2c4f870365E785982E1f101E93b906")]
+    address: String,
+    /// The process that holds it.
+    holder: Option<String>,
+    #[schema(example = "900000000000000000000")]
+    balance_wei: String,
+    /// Whether it could not fill one lane more.
+    is_short: bool,
+    /// LANE_LOW: a lane that holds less is filled,
+    #[schema(example = "20000000000000000000")]
+    low_wei: String,
+    /// LANE_HIGH: up to this.
+    #[schema(example = "100000000000000000000")]
+    high_wei: String,
+    /// What refills of the last 24 hours have moved, or will.
+    #[schema(example = "95000000000000000000")]
+    refilled_today_wei: String,
+    /// LANE_REFILLS_A_DAY: the most that they may.
+    #[schema(example = "500000000000000000000")]
+    daily_cap_wei: String,
     /// What hinders it.
     note: Option<String>,
 }
@@ -130,8 +165,8 @@ pub struct BacklogView {
     lag_seconds: i64,
 }
 
-/// Shows the RPC endpoints, what gas costs, the lanes, their nonces, what is in flight, what pays for gas, and how far the
-/// engine lags.
+/// Shows the RPC endpoints, what gas costs, the lanes, their nonces, what is in flight, what pays for gas and how long it
+/// lasts, and how far the engine lags.
 #[utoipa::path(get, path = "/admin/chain", operation_id = "chain_status", tag = "Admin", security(("operator" = [])),
     responses((status = 200, description = "The chain engine", body = ChainStatus),
         (status = 502, description = "No RPC endpoint answers", body = CaasError), CaasErrors))]
@@ -139,6 +174,7 @@ pub async fn show(_: Operator, State(app): State<App>) -> Result<Json<ChainStatu
     let chain = &app.chain;
     let head = chain.rpc().head().await.map_err(EngineError::from).map_err(refuse)?;
     let lanes = status::lanes(chain).await.map_err(refuse)?;
+    let funding = status::funding(chain).await.map_err(refuse)?;
     let bundler = status::bundler(chain).await.map_err(refuse)?;
     let backlog = status::backlog(chain).await?;
     let now = app.clock.now();
@@ -153,6 +189,7 @@ pub async fn show(_: Operator, State(app): State<App>) -> Result<Json<ChainStatu
         endpoints: chain.rpc().endpoints().into_iter().map(EndpointView::from).collect(),
         fees: FeesView::from(fees),
         lanes: lanes.into_iter().map(LaneView::from).collect(),
+        funding: funding.map(FundingView::from),
         bundler: bundler.map(BundlerView::from),
         operations: BacklogView {
             waiting: backlog.waiting,
@@ -190,9 +227,27 @@ impl From<status::FeeStatus> for FeesView {
     }
 }
 
+impl From<status::FundingStatus> for FundingView {
+    fn from(funding: status::FundingStatus) -> Self {
+        Self {
+            is_short: funding.is_short(),
+            address: funding.address.to_string(),
+            holder: funding.holder.map(|holder| holder.to_string()),
+            balance_wei: funding.balance.to_string(),
+            low_wei: funding.policy.low.to_string(),
+            high_wei: funding.policy.high.to_string(),
+            refilled_today_wei: funding.refilled_today.base_units().to_string(),
+            daily_cap_wei: funding.policy.daily_cap.to_string(),
+            note: funding.note,
+        }
+    }
+}
+
 impl From<status::LaneStatus> for LaneView {
     fn from(lane: status::LaneStatus) -> Self {
         Self {
+            spends_wei_a_day: lane.spends_per_day.base_units().to_string(),
+            lasts_seconds: lane.lasts(),
             address: lane.address.to_string(),
             holder: lane.holder.map(|holder| holder.to_string()),
             lease_until: lane.lease_until,
