@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use alloy::providers::{Provider, ProviderBuilder};
+use alloy::pubsub::{ConnectionHandle, PubSubConnect};
 use alloy::rpc::client::WsConnect;
+use alloy::transports::{TransportErrorKind, TransportResult};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -62,6 +64,23 @@ impl Heads {
     }
 }
 
+/// A connection that is not made again by itself: behind the next one there may be another chain.
+struct Once(WsConnect);
+
+impl PubSubConnect for Once {
+    fn is_local(&self) -> bool {
+        self.0.is_local()
+    }
+
+    async fn connect(&self) -> TransportResult<ConnectionHandle> {
+        self.0.connect().await
+    }
+
+    async fn try_reconnect(&self) -> TransportResult<ConnectionHandle> {
+        Err(TransportErrorKind::non_retryable_str("the connection was lost"))
+    }
+}
+
 /// Keeps one socket open, to any of the endpoints.
 struct Listener {
     urls: Vec<Url>,
@@ -76,7 +95,8 @@ impl Listener {
         for (index, url) in self.urls.iter().enumerate().cycle() {
             let endpoint = name_of(index, url);
             let failure = self.listen(&endpoint, url).await;
-            let told_something = self.announce.send_replace(None).is_some();
+            // That there is none as before is no news.
+            let told_something = self.announce.send_if_modified(|height| height.take().is_some());
             metrics::gauge!("diolkos_heads_socket_open", "endpoint" => endpoint.clone()).set(0.0);
             metrics::counter!("diolkos_heads_sockets_lost_total", "endpoint" => endpoint.clone()).increment(1);
             tracing::warn!(endpoint, %failure, "no socket tells of new blocks: they are polled for");
@@ -94,9 +114,8 @@ impl Listener {
     }
 
     async fn announce_all(&self, endpoint: &str, url: &Url) -> Result<(), RpcError> {
-        let socket = WsConnect::new(url.as_str()).with_max_retries(0);
         let builder = ProviderBuilder::new().disable_recommended_fillers();
-        let provider = self.in_time(builder.connect_ws(socket)).await?;
+        let provider = self.in_time(builder.connect_pubsub_with(Once(WsConnect::new(url.as_str())))).await?;
         // Behind every new connection there may be another node.
         let served = self.in_time(async { provider.get_chain_id().await }).await?;
         if served != self.chain_id {
@@ -114,10 +133,7 @@ impl Listener {
         Ok(())
     }
 
-    async fn in_time<T>(
-        &self,
-        answer: impl Future<Output = Result<T, alloy::transports::TransportError>>,
-    ) -> Result<T, RpcError> {
+    async fn in_time<T>(&self, answer: impl Future<Output = TransportResult<T>>) -> Result<T, RpcError> {
         match tokio::time::timeout(self.time_limit, answer).await {
             Ok(answer) => answer.map_err(RpcError::from),
             Err(_) => Err(RpcError::time_limit()),
