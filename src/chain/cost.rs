@@ -46,10 +46,13 @@ pub async fn book_costs(chain: Chain, stop: CancellationToken) {
 
 /// Returns how many were noted.
 async fn book(chain: &Chain) -> Result<i64> {
+    let bundles = store::uncosted(chain.db(), AT_MOST).await?;
+    if bundles.is_empty() {
+        return Ok(0);
+    }
     let head = chain.rpc().head().await?.number;
-    let until = head.saturating_sub(chain.settings().confirmations);
-    let bundles = store::uncosted(chain.db(), until, AT_MOST).await?;
-    let costs: Vec<Result<Option<(B256, Amount)>>> = stream::iter(bundles)
+    let is_final = |bundle: &Uncosted| bundle.done_block + chain.settings().confirmations <= head;
+    let costs: Vec<Result<Option<(B256, Amount)>>> = stream::iter(bundles.into_iter().filter(is_final))
         .map(|bundle| async move { Ok(cost_of(chain, &bundle, head).await?.map(|cost| (bundle.hash, cost))) })
         .buffer_unordered(AT_ONCE)
         .collect()

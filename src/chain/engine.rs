@@ -152,10 +152,10 @@ impl Engine {
             return Err(Unheld::Fenced.into());
         };
         self.check_chain().await?;
-        let mut head = self.chain.rpc().head().await?;
         if self.refills.is_some() {
-            return self.fund(&mut lease, &head).await;
+            return self.fund(&mut lease).await;
         }
+        let mut head = self.chain.rpc().head().await?;
         if self.acted != Some(head) {
             // The nonce is read before the block up to which is scanned: what it has passed lies in scanned blocks.
             let passed = self.chain.rpc().nonce(lease.lane, BlockNumberOrTag::Latest).await?;

@@ -76,26 +76,27 @@ pub struct Refills {
 
 impl Engine {
     /// The upkeep of the funding account's nonces, and refills of the lanes that need one.
-    pub(super) async fn fund(&mut self, lease: &mut Lease, head: &Head) -> Result<()> {
-        if self.acted == Some(*head) {
+    pub(super) async fn fund(&mut self, lease: &mut Lease) -> Result<()> {
+        // The nonce is read before the head: what it has passed lies in that block or in earlier ones.
+        let passed = self.chain.rpc().nonce(lease.lane, BlockNumberOrTag::Latest).await?;
+        let head = self.chain.rpc().head().await?;
+        if self.acted == Some(head) {
             return Ok(());
         }
-        let at = BlockNumberOrTag::Number(head.number);
-        let passed = self.chain.rpc().nonce(lease.lane, at).await?;
-        self.follow_nonce(lease, passed, head).await?;
-        self.maintain(lease, head).await?;
+        self.follow_nonce(lease, passed, &head).await?;
+        self.maintain(lease, &head).await?;
         let looked_at = self.refills.as_ref().and_then(|refills| refills.looked_at);
         if looked_at.is_none_or(|block| head.number < block || head.number >= block + LOOK_EVERY) {
-            self.refill(lease, head).await?;
+            self.refill(lease, &head).await?;
         }
-        self.acted = Some(*head);
+        self.acted = Some(head);
         Ok(())
     }
 
     async fn refill(&mut self, lease: &mut Lease, head: &Head) -> Result<()> {
         let chain = self.chain.clone();
         let policy = chain.settings().refill;
-        let held = chain.rpc().balance_at(lease.lane, head.number).await?;
+        let held = chain.rpc().balance_since(lease.lane, head.number).await?;
         self.look_to(lease.lane, held, head);
         let poor = self.poor_lanes(lease, head).await?;
         if poor.is_empty() {
@@ -141,8 +142,8 @@ impl Engine {
         tx.commit().await?;
         let mut poor = Vec::new();
         for lane in settings.lanes.iter().map(|lane| lane.address()).filter(|lane| !served.contains(lane)) {
-            // At the block up to which nonces were followed, or a later one: a refill that is final is in there.
-            let held = self.chain.rpc().balance_at(lane, head.number).await?;
+            // Of a node that has the block up to which nonces were followed: a refill that is final is in there.
+            let held = self.chain.rpc().balance_since(lane, head.number).await?;
             if held < settings.refill.low {
                 poor.push((lane, held));
             }

@@ -142,7 +142,8 @@ impl Rpc {
 
     /// How many transactions of an account are in the chain up to a block: the next one's nonce.
     pub async fn nonce(&self, account: Address, at: BlockNumberOrTag) -> Result<u64> {
-        self.call::<_, U64>("eth_getTransactionCount", (account, at)).await.map(|nonce| nonce.to())
+        let ask = |endpoint| Endpoint::ask::<_, U64>(endpoint, "eth_getTransactionCount", (account, at));
+        self.patiently(Call::of_block(at), ask).await.map(|nonce| nonce.to())
     }
 
     /// Wei that an account holds.
@@ -150,11 +151,17 @@ impl Rpc {
         self.call("eth_getBalance", (account, BlockNumberOrTag::Latest)).await
     }
 
-    /// Wei that an account held at a block: a node that does not have the block refuses.
-    pub async fn balance_at(&self, account: Address, number: u64) -> Result<U256> {
-        let at = BlockNumberOrTag::Number(number);
-        let params = (account, at);
-        self.patiently(Call::of_block(at), |endpoint| endpoint.ask("eth_getBalance", params)).await
+    /// Wei that an account holds, as a node says that has a certain block.
+    pub async fn balance_since(&self, account: Address, number: u64) -> Result<U256> {
+        let call = Call::of_block(BlockNumberOrTag::Number(number));
+        self.patiently(call, |endpoint| Self::balance_of(endpoint, account, number)).await
+    }
+
+    async fn balance_of(endpoint: &Endpoint, account: Address, number: u64) -> Result<U256> {
+        if endpoint.height().is_none_or(|height| height < number) && survey::newest(endpoint).await?.number < number {
+            return Err(RpcError::no_such_block());
+        }
+        endpoint.ask("eth_getBalance", (account, BlockNumberOrTag::Latest)).await
     }
 
     /// The receipt of a transaction; `None` while a node knows no block that has it.

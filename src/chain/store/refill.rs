@@ -101,17 +101,16 @@ pub struct Uncosted {
     pub done_block: u64,
 }
 
-/// Bundles of the last two days, passed at block `until` or earlier, of which it is not known what they took.
-pub async fn uncosted(db: &Db, until: u64, limit: i64) -> db::Result<Vec<Uncosted>> {
+/// Bundles of the last two days that the chain has passed and of which it is not known what they took, the oldest first.
+pub async fn uncosted(db: &Db, limit: i64) -> db::Result<Vec<Uncosted>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
         r#"select hash, raw, done_block as "done_block!",
                   exists (select from bundle o where o.lane = b.lane and o.nonce = b.nonce and o.cost > 0)
                       as "is_overtaken!"
            from bundle b
-           where state = 'done' and cost is null and done_block <= $1 and created_at > now() - interval '2 days'
-           order by created_at limit $2"#,
-        big(until),
+           where state = 'done' and cost is null and created_at > now() - interval '2 days'
+           order by created_at limit $1"#,
         limit,
     )
     .fetch_all(&mut *tx)

@@ -22,7 +22,7 @@ pub struct ChainStatus {
     /// Blocks on top of a block before it is final.
     confirmations: u64,
     treasury: TreasuryStatus,
-    /// The RPC endpoints, in the order of configuration.
+    /// The RPC endpoints, in the order of configuration, as the process that answers has found them.
     endpoints: Vec<EndpointView>,
     fees: FeesView,
     lanes: Vec<LaneView>,
