@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -94,6 +94,7 @@ impl Server {
     pub async fn run(mut self, listener: Option<TcpListener>, shutdown: CancellationToken) -> Result<()> {
         let workers_stop = CancellationToken::new();
         let mut workers = JoinSet::new();
+        tend(&mut workers, chain::survey(self.app.chain.clone(), workers_stop.clone()));
         if self.config.roles.contains(&Role::Worker) {
             self.spawn_workers(&mut workers, &workers_stop).await?;
         }
@@ -118,6 +119,7 @@ impl Server {
         let (app, chain) = (&self.app, &self.app.chain);
         let engine = chain.clone().work(stop.clone());
         workers.spawn(async move { engine.await.context("the chain engine cannot work") });
+        tend(workers, chain::book_costs(chain.clone(), stop.clone()));
         tend(workers, chain::simulate(chain.clone(), stop.clone()));
         tend(workers, chain::follow(chain.clone(), funding::Settlement(app.clone()), stop.clone()));
         tend(workers, chain::follow(chain.clone(), transfers::Settlement(app.clone()), stop.clone()));
@@ -169,12 +171,26 @@ async fn opened(services: &KeyServices, config: &Config) -> Result<ChainSettings
         services.open(source, usage).await.with_context(|| format!("{variable}: {source}"))
     };
     let chain = &config.chain;
-    let (treasury, lanes, wallet_owners) = tokio::try_join!(
+    let funding = async {
+        match &chain.funding {
+            Some(source) => open("GAS_FUNDING_KEY", source).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (treasury, lanes, funding, wallet_owners) = tokio::try_join!(
         open("TREASURY_KEY", &chain.treasury),
         try_join_all(chain.lanes.iter().map(|source| open("LANE_KEYS", source))),
+        funding,
         try_join_all(chain.wallet_owners.iter().map(|source| open("WALLET_OWNER_KEYS", source))),
     )?;
-    Ok(chain.clone().with_signers(treasury, lanes, wallet_owners))
+    if let Some(funding) = &funding {
+        let is_another = lanes.iter().chain([&treasury]).all(|signer| signer.address() != funding.address());
+        ensure!(
+            is_another,
+            "GAS_FUNDING_KEY: the funding account is a lane or the treasury; it must be another account"
+        );
+    }
+    Ok(chain.clone().with_signers(treasury, lanes, funding, wallet_owners))
 }
 
 /// Live keys' quotes come from the published source if there is one, test keys' from the table.

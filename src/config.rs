@@ -3,6 +3,7 @@
 //! `.env.example` lists every variable; a test compares the two.
 
 mod bundler;
+mod refill;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -136,6 +137,11 @@ impl<'a> Environment<'a> {
     fn signers(&self, name: &str) -> Result<Vec<SignerSource>> {
         let sources = self.secret(name)?;
         sources.expose_secret().split(',').map(|source| source.parse().with_context(|| name.to_owned())).collect()
+    }
+
+    fn optional_signer(&self, name: &str) -> Result<Option<SignerSource>> {
+        let Some(source) = self.optional_secret(name)? else { return Ok(None) };
+        source.expose_secret().parse().map(Some).with_context(|| name.to_owned())
     }
 
     fn signer(&self, name: &str) -> Result<SignerSource> {
@@ -273,22 +279,37 @@ fn payout(env: &Environment<'_>, chain: &[Url]) -> Result<PayoutSettings> {
     })
 }
 
+/// URLs of one of two schemes. They may hold keys, and are not quoted.
+fn urls(name: &str, texts: &[String], schemes: [&str; 2]) -> Result<Vec<Url>> {
+    let [plain, secure] = schemes;
+    let url = |text: &String| {
+        let url = Url::parse(text).ok().filter(|url| schemes.contains(&url.scheme()));
+        url.with_context(|| format!("{name}: not all of them are {plain}:// or {secure}:// URLs"))
+    };
+    texts.iter().map(url).collect()
+}
+
 fn chain(env: &Environment<'_>) -> Result<ChainSettingsWith<SignerSource>> {
     let rpc_urls = env.list("RPC_URLS");
     if rpc_urls.is_empty() {
         bail!("RPC_URLS is not set (see .env.example)");
     }
-    let rpc_urls = rpc_urls.iter().map(|url| Url::parse(url)).collect::<Result<_, _>>().context("RPC_URLS")?;
+    let rpc_urls = urls("RPC_URLS", &rpc_urls, ["http", "https"])?;
+    let ws_urls = urls("RPC_WS_URLS", &env.list("RPC_WS_URLS"), ["ws", "wss"])?;
     let gwei = |name, default| Ok::<_, anyhow::Error>(env.parsed::<u64>(name, default)? as u128 * 1_000_000_000);
+    let (funding, refill) = refill::refill(env)?;
     let default_implementation = SIMPLE_7702_ACCOUNT.to_string();
     Ok(ChainSettingsWith {
         rpc_urls,
+        ws_urls,
         rpc_time_limit: Duration::from_millis(env.parsed("RPC_TIMEOUT_MS", "8000")?),
         chain_id: env.parsed("CHAIN_ID", "137")?,
         treasury: env.signer("TREASURY_KEY")?,
         treasury_implementation: env.parsed("TREASURY_IMPLEMENTATION", &default_implementation)?,
         bundler: bundler::bundler(env)?,
         lanes: env.signers("LANE_KEYS")?,
+        funding,
+        refill,
         wallet_owners: env.signers("WALLET_OWNER_KEYS")?,
         confirmations: env.parsed("CONFIRMATIONS", "16")?,
         batch_limit: env.parsed::<i64>("BATCH_LIMIT", "100")?.clamp(1, 400),

@@ -1,8 +1,9 @@
 //! What the engine's parts tell operators: readiness and gauges.
 
+use alloy::primitives::U256;
 use async_trait::async_trait;
 
-use crate::chain::{Chain, status};
+use crate::chain::{Chain, RpcError, status};
 use crate::db::Db;
 use crate::http::{MetricsSource, ReadinessProbe};
 use crate::ledger;
@@ -17,9 +18,13 @@ impl ReadinessProbe for ChainProbe {
     }
 
     async fn check(&self) -> Result<(), String> {
-        let served = self.0.rpc().chain_id().await.map_err(|_| "no RPC endpoint answers".to_owned())?;
-        let configured = self.0.settings().chain_id;
-        (served == configured).then_some(()).ok_or(format!("the RPC serves chain {served}, not chain {configured}"))
+        match self.0.rpc().chain_id().await {
+            Ok(_) => Ok(()),
+            Err(RpcError::OtherChain { served, expected }) => {
+                Err(format!("the RPC serves chain {served}, not chain {expected}"))
+            }
+            Err(RpcError::Unavailable(_) | RpcError::Refused { .. }) => Err("no RPC endpoint answers".to_owned()),
+        }
     }
 }
 
@@ -45,6 +50,11 @@ impl ReadinessProbe for LaneProbe {
     }
 }
 
+/// Whole coins. A gauge is a float by Prometheus' definition; nothing is reckoned with it.
+fn coins(wei: U256) -> f64 {
+    f64::from(wei) / 1e18
+}
+
 /// Gauges of the chain engine.
 pub struct ChainGauges(pub Chain);
 
@@ -57,18 +67,36 @@ impl MetricsSource for ChainGauges {
         {
             metrics::gauge!("diolkos_chain_operations", "state" => state).set(count as f64);
         }
+        for endpoint in self.0.rpc().endpoints() {
+            let labels = [("endpoint", endpoint.name)];
+            metrics::gauge!("diolkos_rpc_endpoint_health", &labels).set(f64::from(endpoint.health) / 100.0);
+            metrics::gauge!("diolkos_rpc_endpoint_height", &labels).set(endpoint.height.unwrap_or(0) as f64);
+            metrics::gauge!("diolkos_rpc_endpoint_behind", &labels).set(endpoint.behind as f64);
+            let serves_other_chain = u8::from(endpoint.other_chain.is_some());
+            metrics::gauge!("diolkos_rpc_endpoint_other_chain", &labels).set(f64::from(serves_other_chain));
+        }
         for lane in status::lanes(&self.0).await? {
             let name = lane.address.to_string();
-            let coins = lane.gas_balance.to::<u128>() as f64 / 1e18;
-            metrics::gauge!("diolkos_lane_gas_balance", "lane" => name.clone()).set(coins);
+            metrics::gauge!("diolkos_lane_gas_balance", "lane" => name.clone()).set(coins(lane.gas_balance));
+            let per_day = U256::from(lane.spends_per_day.base_units());
+            metrics::gauge!("diolkos_lane_spends_per_day", "lane" => name.clone()).set(coins(per_day));
+            if let Some(seconds) = lane.lasts() {
+                metrics::gauge!("diolkos_lane_lasts_hours", "lane" => name.clone()).set(seconds as f64 / 3600.0);
+            }
             metrics::gauge!("diolkos_lane_in_flight", "lane" => name).set(lane.in_flight as f64);
+        }
+        if let Some(funding) = status::funding(&self.0).await? {
+            metrics::gauge!("diolkos_funding_balance").set(coins(funding.balance));
+            metrics::gauge!("diolkos_funding_short").set(f64::from(u8::from(funding.is_short())));
+            let refilled = U256::from(funding.refilled_today.base_units());
+            metrics::gauge!("diolkos_funding_refilled_today").set(coins(refilled));
         }
         if let Some(bundler) = status::bundler(&self.0).await? {
             for (state, count) in [("waiting", bundler.waiting), ("sent", bundler.sent)] {
                 metrics::gauge!("diolkos_bundler_user_ops", "state" => state).set(count as f64);
             }
             if let Some(wei) = bundler.treasury_deposit {
-                metrics::gauge!("diolkos_treasury_deposit").set(f64::from(wei) / 1e18);
+                metrics::gauge!("diolkos_treasury_deposit").set(coins(wei));
             }
         }
         Ok(())

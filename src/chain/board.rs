@@ -8,8 +8,9 @@ use super::contracts::IEntryPoint::{FailedOp, FailedOpWithRevert, handleOpsCall}
 use super::contracts::PackedUserOperation;
 use super::engine::{Engine, Result};
 use super::entry_point::{ENTRY_POINT, bundle_gas};
+use super::refusal::Refusal;
 use super::rpc::Head;
-use super::rpc_error::{Refusal, RpcError};
+use super::rpc_error::RpcError;
 use super::sign::{LONG_WAIT, SHORT_WAIT};
 use super::store::{self, Lease, OpenUserOp, Version};
 use super::transaction::Draft;

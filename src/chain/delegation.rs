@@ -8,6 +8,7 @@ use super::Chain;
 use super::engine::{Engine, EngineError, Result};
 use super::entry_point::ENTRY_POINT;
 use super::rpc::{Head, Rpc};
+use super::rpc_error::RpcError;
 use super::send::Errand;
 use super::store::{self, Lease, Purpose};
 use super::transaction::Draft;
@@ -97,11 +98,11 @@ impl Chain {
     pub(super) async fn check(&self) -> Result<()> {
         let settings = self.settings();
         let rpc = self.rpc();
-        let id = rpc.chain_id().await?;
-        if id != settings.chain_id {
-            let expected = settings.chain_id;
-            return Err(EngineError::Unsuitable(format!("the RPC endpoint serves chain {id}, not chain {expected}")));
-        }
+        let id = match rpc.chain_id().await {
+            // All of them do, and none is silent that might be another.
+            Err(error @ RpcError::OtherChain { .. }) => return Err(EngineError::Unsuitable(error.to_string())),
+            answer => answer?,
+        };
         let contracts = [
             ("EntryPoint v0.8", ENTRY_POINT),
             ("SimpleAccountFactory", ACCOUNT_FACTORY),

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::Chain;
 use super::bundler::{Deposit, EndpointError, Rest};
+use super::refill::Refills;
 use super::rpc::Head;
 use super::rpc_error::RpcError;
 use super::store::{self, Lease, Unheld};
@@ -77,6 +78,8 @@ pub struct Engine {
     pub(super) deposit: Deposit,
     /// The bundler's rest.
     pub(super) rest: Rest,
+    /// What it knows of refills, if it works the funding account, which carries nothing.
+    pub(super) refills: Option<Refills>,
 }
 
 impl Engine {
@@ -93,7 +96,13 @@ impl Engine {
             delegations: Some(0),
             deposit: Deposit::default(),
             rest: Rest::default(),
+            refills: None,
         }
+    }
+
+    /// An engine for the funding account.
+    pub fn for_funding(chain: Chain, funding: Arc<dyn Signer + Send + Sync>) -> Self {
+        Self { refills: Some(Refills::default()), ..Self::new(chain, funding) }
     }
 
     /// Runs until told to stop; fails only when the chain can never serve it.
@@ -156,6 +165,11 @@ impl Engine {
             let passed = self.chain.rpc().nonce(lease.lane, BlockNumberOrTag::Number(head.number)).await?;
             self.follow_nonce(&mut lease, passed, &head).await?;
             self.maintain(&mut lease, &head).await?;
+            if self.refills.is_some() {
+                self.refill(&mut lease, &head).await?;
+                self.acted = Some(head);
+                return Ok(());
+            }
             self.make_delegated(&mut lease, &head).await?;
             self.fill_deposit(&mut lease, &head).await?;
             self.acted = Some(head);

@@ -3,6 +3,10 @@
 use super::rpc::{Head, Rpc};
 use super::rpc_error::RpcError;
 
+/// Blocks whose tips are looked at, and which of their transactions' tips: that of the median.
+const TIPS_OF: u64 = 10;
+const PERCENTILE: f64 = 50.0;
+
 /// Limits on fees, from configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct FeePolicy {
@@ -24,7 +28,7 @@ pub struct Fees {
 impl FeePolicy {
     /// An offer that stays good while the base fee doubles: twice the base fee and the median tip of ten blocks.
     pub async fn suggest(&self, rpc: &Rpc, head: &Head) -> Result<Fees, RpcError> {
-        let history = rpc.fee_history(10, 50.0).await?;
+        let history = rpc.fee_history(TIPS_OF, PERCENTILE).await?;
         let mut tips: Vec<u128> =
             history.reward.unwrap_or_default().iter().filter_map(|block| block.first().copied()).collect();
         tips.sort_unstable();
@@ -40,6 +44,11 @@ impl FeePolicy {
         let max_fee = raised(earlier.max_fee).max(suggested.max_fee);
         let max_tip = raised(earlier.max_tip).max(suggested.max_tip);
         (max_fee <= self.max_fee).then_some(Fees { max_fee, max_tip: max_tip.min(max_fee) })
+    }
+
+    /// Whether an offer waits at the cap: blocks of this base fee do not take it, and it cannot be raised.
+    pub fn is_capped(&self, offer: Fees, suggested: Fees, base_fee: u128) -> bool {
+        !offer.covers(base_fee, self.min_tip) && self.replace(offer, suggested).is_none()
     }
 }
 
@@ -67,5 +76,13 @@ mod tests {
         let suggested = Fees { max_fee: 990, max_tip: 200 };
         assert_eq!(POLICY.replace(Fees { max_fee: 100, max_tip: 10 }, suggested), Some(suggested));
         assert_eq!(POLICY.replace(Fees { max_fee: 950, max_tip: 10 }, suggested), None);
+    }
+
+    #[test]
+    fn an_offer_waits_at_the_cap_when_no_block_takes_it_and_it_cannot_be_raised() {
+        let (offer, suggested) = (Fees { max_fee: 950, max_tip: 10 }, Fees { max_fee: 1_000, max_tip: 10 });
+        assert!(POLICY.is_capped(offer, suggested, 941));
+        assert!(!POLICY.is_capped(offer, suggested, 940), "a block takes it");
+        assert!(!POLICY.is_capped(Fees { max_fee: 800, ..offer }, suggested, 941), "it can be raised");
     }
 }

@@ -15,6 +15,7 @@ mod board;
 pub mod bundler;
 mod carry;
 pub mod contracts;
+mod cost;
 mod delegation;
 mod deployment;
 mod engine;
@@ -23,12 +24,15 @@ mod fees;
 mod follow;
 mod gas;
 mod gather;
+mod heads;
 mod lane;
 mod locate;
 mod operation;
 mod outcome;
 mod outgoing;
 mod payer;
+mod refill;
+mod refusal;
 mod review;
 mod rpc;
 mod rpc_error;
@@ -51,15 +55,19 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use cost::book_costs;
 pub use engine::EngineError;
 pub use fees::FeePolicy;
 pub use follow::{Follower, follow};
+pub use heads::Heads;
 pub use operation::{NewOperation, News, OperationState, enqueue, news, take_note};
 pub use outgoing::{Held, spendable};
 pub use payer::{Payer, SmartWallet};
-pub use review::{Disputed, Resolution, disputed, resolve, see_to_undone, undone};
-pub use rpc::{Head, Rpc};
-pub use rpc_error::{Refusal, RpcError};
+pub use refill::RefillPolicy;
+pub use refusal::Refusal;
+pub use review::{Disputed, Resolution, Undone, disputed, resolve, see_to_undone, undone};
+pub use rpc::{EndpointStatus, Head, Rpc, survey};
+pub use rpc_error::RpcError;
 pub use settings::{ChainSettings, ChainSettingsWith, SharedSigner};
 pub use simulated::{rehearsed_failure, rehearsed_failure_of, simulate, simulated_balance};
 
@@ -90,7 +98,7 @@ struct Inner {
 impl Chain {
     /// A handle; nothing is asked of the chain yet.
     pub fn new(db: Db, settings: ChainSettings) -> Self {
-        let rpc = Rpc::new(&settings.rpc_urls, settings.rpc_time_limit);
+        let rpc = Rpc::of_chain(settings.chain_id, &settings.rpc_urls, settings.rpc_time_limit);
         let bundler = settings.bundler.as_ref();
         let bundler = bundler.map(|bundler| Bundler::new(bundler, settings.chain_id, settings.rpc_time_limit));
         Self(Arc::new(Inner {
@@ -104,13 +112,17 @@ impl Chain {
         }))
     }
 
-    /// Watches the chain and works all lanes, whose rows it makes sure of, until told to stop; fails only when the chain
+    /// Watches the chain and works all lanes and the funding account, whose rows it makes sure of, until told to stop; fails only when the chain
     /// can never serve the engine.
     pub async fn work(self, shutdown: CancellationToken) -> Result<(), EngineError> {
         let mut tasks = JoinSet::new();
         for lane in &self.settings().lanes {
             store::ensure(self.db(), lane.address()).await?;
             tasks.spawn(Engine::new(self.clone(), lane.clone()).run(shutdown.clone()));
+        }
+        if let Some(funding) = &self.settings().funding {
+            store::ensure_funding(self.db(), funding.address()).await?;
+            tasks.spawn(Engine::for_funding(self.clone(), funding.clone()).run(shutdown.clone()));
         }
         tasks.spawn(Watcher::new(self.clone()).run(shutdown));
         while let Some(ended) = tasks.join_next().await {

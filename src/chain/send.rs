@@ -78,8 +78,9 @@ impl Engine {
     }
 
     /// Signs for a nonce of the lane and stores the bytes, and the nonce's use, in one transaction; `None` when it would
-    /// be a deposit and another is on its way or was made lately.
+    /// be a deposit or a refill and another is on its way or was made lately.
     pub(super) async fn store(&self, lease: &mut Lease, head: &Head, errand: Errand) -> Result<Option<NewBundle>> {
+        let gift = (errand.draft.to, errand.draft.value);
         let bundle = self.sign_bundle(head, errand).await?;
         FailPoint::BundleSigned.reached();
         let mut tx = self.chain.db().engine().await?;
@@ -90,6 +91,9 @@ impl Engine {
             if is_first && (known.under_way || known.made_lately) {
                 return Ok(None);
             }
+        }
+        if bundle.purpose == Purpose::Refill && is_first && !self.note_refill(&mut tx, lease, head, gift).await? {
+            return Ok(None);
         }
         store::insert_bundles(&mut tx, std::slice::from_ref(&bundle)).await?;
         if is_first {

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::bundler::BundlerSettings;
 use super::fees::FeePolicy;
+use super::refill::RefillPolicy;
 
 /// A key that signs, local or in a key management service.
 pub type SharedSigner = Arc<dyn Signer + Send + Sync>;
@@ -21,6 +22,8 @@ pub type ChainSettings = ChainSettingsWith<SharedSigner>;
 pub struct ChainSettingsWith<S> {
     /// JSON-RPC endpoints, the preferred one first.
     pub rpc_urls: Vec<Url>,
+    /// Endpoints that tell of new blocks by WebSocket.
+    pub ws_urls: Vec<Url>,
     /// How long an endpoint may take over one call.
     pub rpc_time_limit: Duration,
     /// EIP-155 id that every endpoint must serve.
@@ -31,6 +34,10 @@ pub struct ChainSettingsWith<S> {
     pub treasury_implementation: Address,
     /// Pay for gas and carry bundles.
     pub lanes: Vec<S>,
+    /// Fills the lanes with native coin.
+    pub funding: Option<S>,
+    /// When, and how far.
+    pub refill: RefillPolicy,
     /// Carries user operations instead of lanes, where somebody pays it.
     pub bundler: Option<BundlerSettings>,
     /// Owners of customers' wallets: the first of new ones, the others of older ones.
@@ -57,14 +64,23 @@ pub struct ChainSettingsWith<S> {
 
 impl<S> ChainSettingsWith<S> {
     /// The same with other signers.
-    pub fn with_signers<T>(self, treasury: T, lanes: Vec<T>, wallet_owners: Vec<T>) -> ChainSettingsWith<T> {
+    pub fn with_signers<T>(
+        self,
+        treasury: T,
+        lanes: Vec<T>,
+        funding: Option<T>,
+        wallet_owners: Vec<T>,
+    ) -> ChainSettingsWith<T> {
         ChainSettingsWith {
             rpc_urls: self.rpc_urls,
+            ws_urls: self.ws_urls,
             rpc_time_limit: self.rpc_time_limit,
             chain_id: self.chain_id,
             treasury,
             treasury_implementation: self.treasury_implementation,
             lanes,
+            funding,
+            refill: self.refill,
             bundler: self.bundler,
             wallet_owners,
             confirmations: self.confirmations,

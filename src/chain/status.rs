@@ -1,5 +1,7 @@
 //! The engine as operators see it.
 
+use std::collections::BTreeMap;
+
 use alloy::eips::BlockNumberOrTag;
 use alloy::primitives::{Address, U256};
 use chrono::{DateTime, Utc};
@@ -8,8 +10,12 @@ use uuid::Uuid;
 use super::Chain;
 use super::bundler;
 use super::engine::EngineError;
+use super::fees::{FeePolicy, Fees};
+use super::refill::RefillPolicy;
+use super::rpc::Head;
 use super::store;
 use crate::db;
+use crate::foundation::Amount;
 
 /// A lane as the database and the chain know it.
 #[derive(Clone, Debug)]
@@ -28,8 +34,60 @@ pub struct LaneStatus {
     pub in_flight: u64,
     /// Wei.
     pub gas_balance: U256,
+    /// Wei a day that its transactions took lately.
+    pub spends_per_day: Amount,
     /// What hinders it.
     pub note: Option<String>,
+}
+
+impl LaneStatus {
+    /// How many seconds its native coin lasts at the pace of the last day; `None` when it spends nothing.
+    pub fn lasts(&self) -> Option<u64> {
+        let per_day = U256::from(self.spends_per_day.base_units());
+        self.gas_balance.checked_mul(DAY)?.checked_div(per_day).map(|seconds| seconds.saturating_to())
+    }
+}
+
+/// Seconds.
+const DAY: U256 = U256::from_limbs([86_400, 0, 0, 0]);
+
+/// The account that fills the lanes.
+#[derive(Clone, Debug)]
+pub struct FundingStatus {
+    /// The account.
+    pub address: Address,
+    /// The process that holds it, if one does.
+    pub holder: Option<Uuid>,
+    /// Wei.
+    pub balance: U256,
+    /// Wei that refills of the last 24 hours have moved, or will.
+    pub refilled_today: Amount,
+    /// When lanes are filled, and how far.
+    pub policy: RefillPolicy,
+    /// What hinders it.
+    pub note: Option<String>,
+}
+
+impl FundingStatus {
+    /// Whether it could not fill one lane more.
+    pub fn is_short(&self) -> bool {
+        self.policy.is_short(self.balance)
+    }
+}
+
+/// The account that fills the lanes; `None` without one.
+pub async fn funding(chain: &Chain) -> Result<Option<FundingStatus>, EngineError> {
+    let Some(funding) = &chain.settings().funding else { return Ok(None) };
+    let address = funding.address();
+    let rows = store::list_funding(chain.db()).await?;
+    // No row: no worker has run yet.
+    let row = rows.into_iter().find(|row| row.address == address);
+    let (holder, note) = row.map_or((None, None), |row| (row.holder, row.note));
+    let mut tx = chain.db().engine().await?;
+    let refilled_today = store::refilled_today(&mut tx).await?;
+    tx.commit().await?;
+    let balance = chain.rpc().balance(address).await?;
+    Ok(Some(FundingStatus { address, holder, balance, refilled_today, policy: chain.settings().refill, note }))
 }
 
 /// Operations by state, of all tenants.
@@ -48,6 +106,7 @@ pub struct Backlog {
 /// Lanes, with what the chain says of them.
 pub async fn lanes(chain: &Chain) -> Result<Vec<LaneStatus>, EngineError> {
     let mut lanes = Vec::new();
+    let spending = store::spending(chain.db()).await?;
     for lane in store::lanes(chain.db()).await? {
         let alive = store::alive(chain.db(), lane.address).await?;
         let mut nonces: Vec<u64> = alive.iter().map(|bundle| bundle.nonce).collect();
@@ -60,6 +119,10 @@ pub async fn lanes(chain: &Chain) -> Result<Vec<LaneStatus>, EngineError> {
             chain_nonce: chain.rpc().nonce(lane.address, BlockNumberOrTag::Latest).await?,
             in_flight: nonces.len() as u64,
             gas_balance: chain.rpc().balance(lane.address).await?,
+            spends_per_day: spending
+                .iter()
+                .find(|spending| spending.account == lane.address)
+                .map_or(Amount::ZERO, |spending| spending.per_day),
             note: lane.note,
         });
     }
@@ -79,6 +142,35 @@ pub async fn backlog(chain: &Chain) -> db::Result<Backlog> {
     .fetch_one(&mut *tx)
     .await?;
     Ok(Backlog { waiting: row.waiting, submitted: row.submitted, review: row.review, oldest: row.oldest })
+}
+
+/// What gas costs, and what the lanes offer for it, in wei a gas.
+#[derive(Clone, Copy, Debug)]
+pub struct FeeStatus {
+    /// Of the newest block.
+    pub base_fee: u128,
+    /// What a bundle would offer now.
+    pub suggested: Fees,
+    /// The least tip and the most that is ever offered.
+    pub policy: FeePolicy,
+    /// Nonces whose newest bundle no block takes, and that cannot be raised any more.
+    pub capped: usize,
+}
+
+/// What gas costs now.
+pub async fn fees(chain: &Chain, head: &Head) -> Result<FeeStatus, EngineError> {
+    let policy = chain.settings().fees;
+    let base_fee = head.base_fee_per_gas.unwrap_or(0);
+    let suggested = policy.suggest(chain.rpc(), head).await?;
+    let mut capped = 0;
+    for lane in store::lanes(chain.db()).await? {
+        let alive = store::alive(chain.db(), lane.address).await?;
+        // The last one of a nonce is its newest version.
+        let newest: BTreeMap<u64, Fees> =
+            alive.iter().map(|bundle| (bundle.nonce, bundle.fees)).collect();
+        capped += newest.values().filter(|offer| policy.is_capped(**offer, suggested, base_fee)).count();
+    }
+    Ok(FeeStatus { base_fee, suggested, policy, capped })
 }
 
 /// How many lanes some process holds.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::Chain;
 use super::engine::{EngineError, Result};
+use super::heads::Heads;
 use super::rpc::Head;
 use super::store;
 
@@ -37,6 +38,7 @@ impl Watcher {
 
     /// Runs until told to stop; fails only when the chain can never serve the engine.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<()> {
+        let mut heads = Heads::new(self.chain.settings());
         let mut checked = false;
         let mut failures = 0u32;
         loop {
@@ -60,7 +62,7 @@ impl Watcher {
             };
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                () = tokio::time::sleep(pause) => {}
+                () = heads.wait(self.looked.map(|head| head.number), pause) => {}
             }
         }
     }

@@ -12,7 +12,7 @@ use super::Environment;
 use crate::chain::bundler::{BundlerSettings, DepositMarks, PaymasterSettings};
 
 /// An amount of native coin, in whole coins of 10^18 wei.
-struct Coins(U256);
+pub(super) struct Coins(pub(super) U256);
 
 impl FromStr for Coins {
     type Err = alloy::primitives::utils::UnitsError;

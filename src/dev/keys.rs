@@ -23,6 +23,9 @@ pub struct DevelopmentKeys {
     pub(super) jwt_private_key: String,
     pub(super) treasury_key: String,
     pub(super) lane_key: String,
+    /// Of the account that fills the lane; an earlier version made none.
+    #[serde(default)]
+    pub(super) funding_key: String,
     pub(super) wallet_owner_key: String,
 }
 
@@ -30,11 +33,21 @@ impl DevelopmentKeys {
     /// Reads the keys of an earlier start, or makes new ones.
     pub fn load_or_make(path: &Path) -> Result<Self> {
         if let Ok(text) = std::fs::read_to_string(path) {
-            return serde_json::from_str(&text).with_context(|| format!("{} cannot be read", path.display()));
+            let mut keys: Self =
+                serde_json::from_str(&text).with_context(|| format!("{} cannot be read", path.display()))?;
+            if keys.funding_key.is_empty() {
+                keys.funding_key = random_hex()?;
+                keys.write(path)?;
+            }
+            return Ok(keys);
         }
         let keys = Self::make()?;
-        write_private(path, &serde_json::to_string_pretty(&keys)?)?;
+        keys.write(path)?;
         Ok(keys)
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        write_private(path, &serde_json::to_string_pretty(self)?)
     }
 
     fn make() -> Result<Self> {
@@ -44,6 +57,7 @@ impl DevelopmentKeys {
             jwt_private_key: Jwt::generate_pem()?.expose_secret().to_owned(),
             treasury_key: random_hex()?,
             lane_key: random_hex()?,
+            funding_key: random_hex()?,
             wallet_owner_key: random_hex()?,
         })
     }
@@ -51,6 +65,11 @@ impl DevelopmentKeys {
     /// The treasury's address.
     pub fn treasury(&self) -> Result<Address> {
         address_of(&self.treasury_key)
+    }
+
+    /// The address of the account that fills the lane.
+    pub fn funding(&self) -> Result<Address> {
+        address_of(&self.funding_key)
     }
 
     /// The lane's address.

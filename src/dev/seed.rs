@@ -25,13 +25,17 @@ const TENANTS: [(&str, &str); 2] = [("acme.ul", "Acme Mobile Money"), ("globex.u
 const TREASURY_TOKENS: u64 = 1_000_000;
 const TRIAL_TOKENS: u64 = 10_000;
 
-/// Native coin for the lane, in whole coins.
-const LANE_COINS: u64 = 10_000;
+/// Native coin for the lane and for the account that fills it, in whole coins.
+const LANE_COINS: u64 = 100;
+const FUNDING_COINS: u64 = 10_000;
 
-/// Gives the treasury tokens and the lane native coin, when they have none.
+/// Gives the treasury tokens and the lane and its funding account native coin, when they have none.
 pub async fn chain(app: &App, keys: &DevelopmentKeys, rpc_url: &str) -> Result<()> {
     let ten = U256::from(10);
-    contracts::give_native(rpc_url, keys.lane()?, U256::from(LANE_COINS) * ten.pow(U256::from(18))).await?;
+    let coin = ten.pow(U256::from(18));
+    for (account, coins) in [(keys.lane()?, LANE_COINS), (keys.funding()?, FUNDING_COINS)] {
+        contracts::give_native(rpc_url, account, U256::from(coins) * coin).await?;
+    }
     for token in app.tokens.iter() {
         let unit = ten.pow(U256::from(token.decimals));
         for (holder, amount) in [(keys.treasury()?, TREASURY_TOKENS), (contracts::FUNDED_ADDRESS, TRIAL_TOKENS)] {

@@ -30,6 +30,7 @@ impl Settings {
             ("TREASURY_KEY", keys.treasury_key.clone()),
             ("TREASURY_IMPLEMENTATION", contracts.account_implementation_7702.to_string()),
             ("LANE_KEYS", keys.lane_key.clone()),
+            ("GAS_FUNDING_KEY", keys.funding_key.clone()),
             ("WALLET_OWNER_KEYS", keys.wallet_owner_key.clone()),
             ("CONFIRMATIONS", "1".to_owned()),
             ("MIN_TIP_GWEI", "1".to_owned()),

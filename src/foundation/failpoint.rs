@@ -15,6 +15,8 @@ pub enum FailPoint {
     BundleSigned,
     /// A bundle's bytes and nonce are stored but not sent.
     BundleStored,
+    /// A refill's bundle is stored but not sent.
+    RefillStored,
     /// The node has the bundle; that is not noted yet.
     Broadcast,
     /// It is noted that the bundle was sent.
@@ -50,6 +52,7 @@ impl FailPoint {
             Self::UserOpStored => "user_op_stored",
             Self::BundleSigned => "bundle_signed",
             Self::BundleStored => "bundle_stored",
+            Self::RefillStored => "refill_stored",
             Self::Broadcast => "broadcast",
             Self::Sent => "sent",
             Self::HandedOver => "handed_over",

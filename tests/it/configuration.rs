@@ -39,15 +39,17 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 10] = [
     "BUNDLER_URL",
     "CORS_ORIGINS",
     "FX_URL",
+    "GAS_FUNDING_KEY",
     "MIGRATION_DATABASE_URL",
     "OPERATOR_PASSWORD_HASH",
     "PAYMASTER_URL",
     "PAYOUT_TOKEN",
     "PAYOUT_URL",
+    "RPC_WS_URLS",
 ];
 
 /// The names that a configuration asks for, and whether it could be read.
@@ -64,7 +66,9 @@ fn asked(variables: &Variables) -> (BTreeSet<String>, bool) {
 #[tokio::test]
 async fn the_example_lists_exactly_the_variables_that_are_read() {
     let app = TestApp::new().await;
-    let (mut read, _) = asked(&app.variables);
+    let mut variables = app.variables.clone();
+    variables.insert("GAS_FUNDING_KEY", variables["LANE_KEYS"].clone());
+    let (mut read, _) = asked(&variables);
     // Read by `diolkos migrate` and by the log, before there is a configuration.
     read.extend(["MIGRATION_DATABASE_URL", "RUST_LOG", "LOG_FORMAT"].map(ToOwned::to_owned));
     assert_eq!(documented().into_keys().collect::<BTreeSet<_>>(), read);
@@ -73,7 +77,7 @@ async fn the_example_lists_exactly_the_variables_that_are_read() {
 #[tokio::test]
 async fn the_examples_defaults_are_those_of_the_code() {
     let literals = Regex::new(r#""([A-Z][A-Z0-9_]+)", "([^"]*)""#).unwrap();
-    let source = file("src/config.rs") + &file("src/config/bundler.rs");
+    let source = file("src/config.rs") + &file("src/config/bundler.rs") + &file("src/config/refill.rs");
     let in_code = literals.captures_iter(&source).map(|found| (found[1].to_owned(), found[2].to_owned()));
     let mut in_code: BTreeMap<String, String> = in_code.collect();
     let implementation = Regex::new(r#"SIMPLE_7702_ACCOUNT: Address = address!\("([^"]*)"\)"#).unwrap();

@@ -41,7 +41,8 @@ async fn an_rpc_that_does_not_answer_is_named_and_the_server_lives() {
     let app = TestApp::new().await;
     until_ready(&app).await;
     app.rpc_proxy.next(usize::MAX, "eth_chainId", Fault::Garbage);
-    assert_snapshot!(until_not_ready(&app, "chain").await, @r#""chain": "no RPC endpoint answers""#);
+    let failing = until_not_ready(&app, "chain").await;
+    assert!(failing.starts_with("\"chain\": \"no RPC endpoint answers\"\n"), "{failing}");
     app.nobody().get("/healthz").await.expect(200);
     app.rpc_proxy.heal();
     until_ready(&app).await;
@@ -63,7 +64,8 @@ async fn an_rpc_of_another_chain_is_named() {
     let app = TestApp::new().await;
     until_ready(&app).await;
     app.rpc_proxy.next(usize::MAX, "eth_chainId", Fault::Answer(json!("0x1")));
-    assert_snapshot!(until_not_ready(&app, "chain").await, @r#""chain": "the RPC serves chain 1, not chain 137""#);
+    let failing = until_not_ready(&app, "chain").await;
+    assert!(failing.starts_with("\"chain\": \"the RPC serves chain 1, not chain 137\"\n"), "{failing}");
 }
 
 #[tokio::test]

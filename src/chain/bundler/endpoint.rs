@@ -144,7 +144,8 @@ impl Endpoint {
     pub async fn call<R: DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<R, EndpointError> {
         let answer = self.ask(method, params).await;
         if answer.is_err() {
-            metrics::counter!("diolkos_rpc_errors_total", "method" => method).increment(1);
+            let party = self.party.to_string();
+            metrics::counter!("diolkos_bundler_errors_total", "party" => party, "method" => method).increment(1);
         }
         serde_json::from_value(answer?).map_err(|_| self.unavailable("malformed answer"))
     }

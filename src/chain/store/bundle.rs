@@ -19,6 +19,8 @@ pub enum Purpose {
     Cancel,
     /// Fills the treasury's deposit in the EntryPoint.
     Deposit,
+    /// Fills a lane with native coin.
+    Refill,
 }
 
 impl Purpose {
@@ -28,6 +30,7 @@ impl Purpose {
             Self::Delegate => "delegate",
             Self::Cancel => "cancel",
             Self::Deposit => "deposit",
+            Self::Refill => "refill",
         }
     }
 
@@ -36,6 +39,7 @@ impl Purpose {
             "delegate" => Self::Delegate,
             "cancel" => Self::Cancel,
             "deposit" => Self::Deposit,
+            "refill" => Self::Refill,
             _ => Self::UserOps,
         }
     }

@@ -53,9 +53,12 @@ pub struct LaneRow {
 /// Makes the lane known.
 pub async fn ensure(db: &Db, lane: Address) -> db::Result<()> {
     let mut tx = db.engine().await?;
-    sqlx::query!("insert into lane (address) values ($1) on conflict do nothing", lane.as_slice())
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!(
+        "insert into lane (address) values ($1) on conflict (address) do update set duty = 'carry'",
+        lane.as_slice()
+    )
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await
 }
 
@@ -139,13 +142,23 @@ pub async fn set_note(db: &Db, lane: Address, note: Option<&str>) -> db::Result<
     tx.commit().await
 }
 
-/// All lanes.
+/// All lanes; the funding account is none.
 pub async fn list(db: &Db) -> db::Result<Vec<LaneRow>> {
+    by_duty(db, "carry").await
+}
+
+/// Accounts that fill the lanes: the configured one, and earlier ones.
+pub async fn list_funding(db: &Db) -> db::Result<Vec<LaneRow>> {
+    by_duty(db, "fund").await
+}
+
+async fn by_duty(db: &Db, duty: &str) -> db::Result<Vec<LaneRow>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
         r#"select address, next_nonce, holder, note,
                   case when lease_until > clock_timestamp() then lease_until end as "lease_until?"
-           from lane order by address"#
+           from lane where duty = $1 order by address"#,
+        duty
     )
     .fetch_all(&mut *tx)
     .await?;

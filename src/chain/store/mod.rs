@@ -5,6 +5,7 @@ mod handing_over;
 mod lane;
 mod membership;
 mod progress;
+mod refill;
 mod user_op;
 
 pub use bundle::{Bundle, Deposits, NewBundle, Purpose};
@@ -15,7 +16,9 @@ pub use bundle::{
 pub use handing_over::{
     Offers, Takes, bundler_backlog, for_bundler, give_to_lanes, mark_handed_over, offers, refuse, with_bundler,
 };
-pub use lane::{Lease, Unheld, acquire, confirm, ensure, list as lanes, release, set_next_nonce, set_note};
+pub use lane::{
+    Lease, Unheld, acquire, confirm, ensure, list as lanes, list_funding, release, set_next_nonce, set_note,
+};
 pub use membership::{
     Basis, Claim, begin_anew_by_lane, being_deployed, claim, is_signed, lock_bases, lock_for_boarding, lock_open, split,
 };
@@ -23,6 +26,11 @@ pub use progress::{Ended, Ending, MinedUserOp, Operation, Sighting};
 pub use progress::{
     end, end_operations, finals_since, hashes_of, mark_mined, mark_undone, mined, operations, reopen, reopen_finals,
     versions,
+};
+pub use refill::{NewRefill, Uncosted};
+pub use refill::{
+    being_refilled, ensure_funding, insert_refill, refilled_today, refills_under_way, set_costs, spending, uncosted,
+    wei,
 };
 pub use user_op::{Offer, OpenUserOp, Version};
 pub use user_op::{hold, insert_versions, open};

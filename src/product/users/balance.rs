@@ -33,7 +33,7 @@ pub async fn read(app: &App, caller: &Tenant, phone: &Phone, token: &Token) -> R
 pub fn unanswered(error: RpcError) -> Error {
     const MESSAGE: &str = "the chain cannot be read at the moment; try again";
     match error {
-        RpcError::Unavailable(_) => {
+        RpcError::Unavailable(_) | RpcError::OtherChain { .. } => {
             Error::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "chain_unavailable", MESSAGE)
                 .retry_after(Duration::from_secs(1))
                 .because(error)

@@ -9,7 +9,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolEvent;
 use diolkos::chain::bundler::{BundlerSettings, DepositMarks, PaymasterSettings};
 use diolkos::chain::contracts::IERC20::Transfer;
-use diolkos::chain::{self, Chain, ChainSettings, FeePolicy, NewOperation, Payer, Rpc, SmartWallet};
+use diolkos::chain::{self, Chain, ChainSettings, FeePolicy, NewOperation, Payer, RefillPolicy, Rpc, SmartWallet};
 use diolkos::db::Db;
 use diolkos::dev::contracts;
 use diolkos::foundation::{Amount, TenantId};
@@ -78,11 +78,14 @@ impl TestEngine {
         services.fund(rpc_url, treasury.address(), lane.address()).await;
         let mut settings = ChainSettings {
             rpc_urls: vec![proxy.url.parse().unwrap()],
+            ws_urls: vec![],
             rpc_time_limit: Duration::from_millis(1500),
             chain_id: 137,
             treasury: Arc::new(treasury),
             treasury_implementation: services.contracts.account_implementation_7702,
             lanes: vec![Arc::new(lane.clone())],
+            funding: None,
+            refill: RefillPolicy { low: coins(20), high: coins(100), daily_cap: coins(500) },
             bundler: None,
             wallet_owners: vec![Arc::new(PrivateKeySigner::random())],
             confirmations: 1,
@@ -301,6 +304,11 @@ impl TestEngine {
 pub fn paid_from_deposit(url: &str) -> BundlerSettings {
     let coins = |zeros: u32| U256::from(10).pow(U256::from(zeros));
     BundlerSettings { url: url.into(), paymaster: None, deposit: DepositMarks { low: coins(18), high: coins(19) } }
+}
+
+/// Wei of so many coins.
+pub fn coins(count: u64) -> U256 {
+    U256::from(count) * U256::from(10).pow(U256::from(18))
 }
 
 /// A fresh account.

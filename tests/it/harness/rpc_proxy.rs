@@ -21,6 +21,8 @@ pub enum Fault {
     DoAndRefuse(i64, &'static str),
     /// The node answers with this result instead of its own.
     Answer(Value),
+    /// The same after a while.
+    AnswerLate(Duration, Value),
     /// A bundler takes the user operation, and forgets it.
     TakeAndDrop,
     /// HTTP 429.
@@ -124,6 +126,10 @@ async fn pass(State(proxy): State<RpcProxy>, Json(call): Json<Value>) -> Respons
             error(code, message)
         }
         Some(Fault::Answer(result)) => {
+            Json(json!({"jsonrpc": "2.0", "id": call["id"], "result": result})).into_response()
+        }
+        Some(Fault::AnswerLate(wait, result)) => {
+            tokio::time::sleep(wait).await;
             Json(json!({"jsonrpc": "2.0", "id": call["id"], "result": result})).into_response()
         }
         Some(Fault::TakeAndDrop) => {
