@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::Server;
 use crate::auth::Jwt;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, Role};
 use crate::db::{self, Db};
 use crate::foundation::{Clock, Mode, PublicId, TenantId};
 use crate::http::openapi;
@@ -30,10 +30,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve: HTTP, the chain engine and the jobs (ROLES chooses), until SIGINT or SIGTERM
+    /// Serve until SIGINT or SIGTERM: HTTP, the chain engine with the jobs, and the indexer, or some of them
     ///
-    /// Accepted requests are finished before the process ends. Any number of processes may share one database.
-    Serve,
+    /// Accepted requests are finished before the process ends. Any number of processes may share one database. One
+    /// without the role `api` serves /healthz, /readyz, /metrics and /version alone.
+    Serve {
+        /// What this process does, with commas between; what ROLES says when absent, and everything when that is too
+        #[arg(long, value_enum, value_delimiter = ',')]
+        roles: Vec<Role>,
+    },
     /// Run a private Postgres, chain and contracts under .dev/, seed two tenants, and serve
     Dev(dev::Options),
     /// Bring the database's schema up to date, as its owner (MIGRATION_DATABASE_URL)
@@ -148,8 +153,12 @@ pub async fn run() -> ExitCode {
 
 async fn execute(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Serve => {
-            Server::build(Config::from_env()?, Clock::default()).await?.run(None, interrupted()?).await?;
+        Command::Serve { roles } => {
+            let mut config = Config::from_env()?;
+            if !roles.is_empty() {
+                config.roles = roles.into_iter().collect();
+            }
+            Server::build(config, Clock::default()).await?.run(None, interrupted()?).await?;
         }
         Command::Dev(options) => dev::run(options, interrupted()?).await?,
         Command::Migrate => migrate().await?,

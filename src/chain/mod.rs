@@ -21,6 +21,7 @@ pub mod entry_point;
 mod fees;
 mod follow;
 mod gather;
+pub mod indexer;
 mod lane;
 mod operation;
 mod outcome;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use alloy::eips::BlockNumberOrTag;
+use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::primitives::{Address, B256, Bytes, U64, U256};
 use alloy::rpc::client::RpcClient;
 use alloy::rpc::json_rpc::{RpcRecv, RpcSend};
@@ -16,6 +16,7 @@ use serde_json::json;
 use url::Url;
 
 use super::contracts::IERC20;
+use super::indexer::Header;
 use super::rpc_error::{Refusal, RpcError};
 use crate::foundation::is_loopback;
 
@@ -171,5 +172,15 @@ impl Rpc {
             Err(RpcError::Refused { kind: Refusal::AlreadyKnown, .. }) => Ok(alloy::primitives::keccak256(raw)),
             answer => answer,
         }
+    }
+
+    /// A block's header with what chains it up; `None` when the node does not have it.
+    pub async fn header(&self, at: BlockNumberOrTag) -> Result<Option<Header>> {
+        self.call("eth_getBlockByNumber", (at, false)).await
+    }
+
+    /// What a call would have returned at the end of a block, whichever branch that is on (EIP-1898).
+    pub async fn simulate_at(&self, call: &TransactionRequest, block: B256) -> Result<Bytes> {
+        self.call("eth_call", (call, BlockId::from(block))).await
     }
 }
