@@ -22,6 +22,7 @@ mod funding;
 mod fx;
 mod harness;
 mod idempotency;
+mod indexer;
 mod jobs;
 mod keys;
 mod lanes;

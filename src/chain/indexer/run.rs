@@ -192,7 +192,15 @@ impl Indexer {
         for token in &self.tokens {
             let of_token: Vec<_> = due.iter().filter(|due| due.token == *token).copied().collect();
             let holders: Vec<Address> = of_token.iter().map(|due| due.account).collect();
-            let amounts = balances::at(self.chain.rpc(), *token, &holders, head.hash).await?;
+            let amounts = match balances::at(self.chain.rpc(), *token, &holders, head.hash).await {
+                Ok(amounts) => amounts,
+                Err(RpcError::Refused { message, .. }) => {
+                    // A node that keeps few states may have moved past the head meanwhile.
+                    tracing::debug!(block = head.number, message, "balances at the head were refused");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let answers: Vec<_> = of_token.into_iter().zip(amounts).collect();
             store::set_balances(self.chain.db(), &lease, &head, &answers).await?;
         }

@@ -7,6 +7,7 @@ pub mod db_proxy;
 pub mod document;
 pub mod engine;
 pub mod paymaster;
+pub mod outsider;
 pub mod payout_network;
 pub mod process;
 pub mod rpc_proxy;
