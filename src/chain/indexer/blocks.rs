@@ -57,7 +57,8 @@ impl Indexer {
         Ok(movement::read(&logs, &self.tokens, header.number, header.number)?)
     }
 
-    async fn logs_of_receipts(&self, header: &Header) -> Result<Vec<Log>> {
+    /// The logs of a block by its receipts; refuses to believe that it has none.
+    pub(super) async fn logs_of_receipts(&self, header: &Header) -> Result<Vec<Log>> {
         let receipts = self.chain.rpc().block_receipts(header.number).await?;
         // The filter is not exact, but a block without transactions has an empty one.
         let receipts = receipts.filter(|receipts| !receipts.is_empty());

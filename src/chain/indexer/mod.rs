@@ -4,7 +4,7 @@
 //!                 ┌────────────── undo: back to the last block that the chain still has ◀── another branch
 //!                 ▼                                                                              │
 //! checkpoint ──▶ range of final blocks, by eth_getLogs ──▶ newest blocks one by one, by hash ────┴──▶ head
-//! (number, hash)        (halved when refused)                (each must name its parent)
+//! (number, hash)        (halved when refused)
 //! ```
 //!
 //! What a round has read and the checkpoint commit together, under the fencing number of the one process that is at
@@ -12,9 +12,9 @@
 //! `present` again should the chain come back to them. Features are told of movements that are deep enough, and of
 //! those among them that a deeper reorg undid after all ([`MovementFollower`]).
 //!
-//! What nodes say is not taken on trust: near the head each block must name its parent and its logs are asked for by
-//! its hash, and an answer without logs must agree with the block's bloom filter; further back the hashes of the range's
-//! ends, and of every block that has something for us, are compared. A balance is never summed up: it is asked for
+//! What nodes say is not taken on trust: each block must name its parent, near the head its logs are asked for by its
+//! hash and further back theirs must be of it, and an answer without logs must agree with the block's bloom filter, or
+//! else with all of its receipts. A balance is never summed up: it is asked for
 //! once a movement has touched the wallet ([`Indexer`] only tells when).
 
 mod balances;

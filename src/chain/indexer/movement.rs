@@ -178,8 +178,7 @@ mod tests {
     const OTHER: Address = Address::repeat_byte(2);
 
     fn log(token: Address, block: u64, hash: u8, index: u64, value: u64) -> Log {
-        let event =
-            Transfer { from: Address::repeat_byte(7), to: Address::repeat_byte(8), value: U256::from(value) };
+        let event = Transfer { from: Address::repeat_byte(7), to: Address::repeat_byte(8), value: U256::from(value) };
         Log {
             inner: alloy::primitives::Log { address: token, data: event.encode_log_data() },
             block_hash: Some(B256::repeat_byte(hash)),

@@ -40,7 +40,10 @@ pub async fn progress(chain: &Chain) -> db::Result<Option<Progress>> {
     .await?;
     tx.commit().await?;
     Ok(row.map(|row| Progress {
-        head: row.head_number.zip(row.head_hash).map(|(number, bytes)| Mark { number: small(number), hash: hash(&bytes) }),
+        head: row
+            .head_number
+            .zip(row.head_hash)
+            .map(|(number, bytes)| Mark { number: small(number), hash: hash(&bytes) }),
         final_number: small(row.final_number),
         behind_seconds: row.behind_seconds,
         holder: row.holder,

@@ -1,6 +1,7 @@
 //! Blocks that are final already, a range at a time: after a start, or after the indexer was away.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use alloy::eips::BlockNumberOrTag;
 use alloy::primitives::Address;
@@ -17,29 +18,37 @@ use crate::chain::contracts::IERC20::Transfer;
 use crate::foundation::TenantId;
 
 /// Headers asked for side by side.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 impl Indexer {
-    /// Reads one range from the block after `known`, up to `limit` at most.
-    ///
-    /// Of every block that has something for us the hash is compared, and so are both ends, after the logs were read:
-    /// the chain that they are of is the one that is entered.
+    /// Reads one range from the block after `known`, up to `limit` at most. Every header of it is asked for too: the
+    /// blocks must chain up from the known one, and each must agree with the logs that were given for it.
     pub(super) async fn take_range(&mut self, lease: &Lease, known: &Mark, limit: u64) -> Result<Round> {
         let from = known.number + 1;
         let (logs, to) = self.logs(from, limit).await?;
-        let transfers = movement::read(&logs, &self.tokens, from, to)?;
-        let ours = self.accounts(&transfers).await?;
-        let is_ours = |transfer: &SeenTransfer| ours.contains_key(&transfer.from) || ours.contains_key(&transfer.to);
-        let transfers: Vec<_> = transfers.into_iter().filter(is_ours).collect();
-
-        if !self.stands(known).await? {
-            return self.undo(lease, known).await;
+        let headers = self.headers(from..=to).await?;
+        let mut last = known.hash;
+        for header in headers.values() {
+            if header.parent_hash != last {
+                if header.number == from {
+                    return self.undo(lease, known).await;
+                }
+                return Err(IndexerError::Moved(header.number));
+            }
+            last = header.hash;
         }
-        let headers = self.headers(transfers.iter().map(|transfer| transfer.block.number).chain([to])).await?;
-        for transfer in &transfers {
-            let header = headers.get(&transfer.block.number);
-            if header.is_none_or(|header| header.hash != transfer.block.hash) {
-                return Err(IndexerError::Moved(transfer.block.number));
+        let mut transfers = movement::read(&logs, &self.tokens, from, to)?;
+        let is_other = |transfer: &SeenTransfer| {
+            headers.get(&transfer.block.number).is_none_or(|header| header.hash != transfer.block.hash)
+        };
+        if let Some(other) = transfers.iter().find(|transfer| is_other(transfer)) {
+            return Err(IndexerError::Moved(other.block.number));
+        }
+        let told: HashSet<u64> = logs.iter().filter_map(|log| log.block_number).collect();
+        for header in headers.values().filter(|header| !told.contains(&header.number)) {
+            if header.may_have_transfers(&self.tokens) {
+                let logs = self.logs_of_receipts(header).await?;
+                transfers.extend(movement::read(&logs, &self.tokens, header.number, header.number)?);
             }
         }
         let marks: Vec<Mark> = headers.values().map(Header::mark).collect();
@@ -69,14 +78,13 @@ impl Indexer {
         }
     }
 
-    async fn headers(&self, numbers: impl Iterator<Item = u64>) -> Result<BTreeMap<u64, Header>> {
-        let distinct: HashSet<u64> = numbers.collect();
+    async fn headers(&self, numbers: RangeInclusive<u64>) -> Result<BTreeMap<u64, Header>> {
         let header = |number| async move {
             let header = self.chain.rpc().header(BlockNumberOrTag::Number(number)).await?;
             let header = header.ok_or(IndexerError::Behind(number))?;
             Ok::<_, IndexerError>((number, header))
         };
-        stream::iter(distinct).map(header).buffer_unordered(AT_ONCE).try_collect().await
+        stream::iter(numbers).map(header).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// Which of the transfers' senders and recipients are accounts of ours.

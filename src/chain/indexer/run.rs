@@ -50,7 +50,9 @@ pub enum IndexerError {
     #[error("the chain moved while block {0} was read")]
     Moved(u64),
     /// The node serves another chain, or a reorg goes deeper than anybody remembers.
-    #[error("the node's chain has none of the blocks that are known, down to {0}: nothing is entered until somebody looks")]
+    #[error(
+        "the node's chain has none of the blocks that are known, down to {0}: nothing is entered until somebody looks"
+    )]
     NothingInCommon(u64),
 }
 
@@ -170,13 +172,6 @@ impl Indexer {
         tx.commit().await?;
         tracing::info!(block = start.number, "the indexer begins");
         Ok(Round::More)
-    }
-
-    /// Whether the chain still has a block; `Err` when the node does not reach so far.
-    pub(super) async fn stands(&self, mark: &Mark) -> Result<bool> {
-        let header = self.chain.rpc().header(BlockNumberOrTag::Number(mark.number)).await?;
-        let header = header.ok_or(IndexerError::Behind(mark.number))?;
-        Ok(header.hash == mark.hash)
     }
 
     /// Asks for the balances of wallets that were touched. What fails is due again in the next round; until then the

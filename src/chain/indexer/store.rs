@@ -71,13 +71,7 @@ pub async fn release(db: &Db, lease: &Lease) -> db::Result<()> {
 
 /// Moves the head from what the lease knows to `head`; `false` when somebody else is at work. Nothing else of the
 /// transaction may be committed then.
-pub async fn advance(
-    tx: &mut EngineTx,
-    lease: &Lease,
-    head: &Mark,
-    depth: u64,
-    is_current: bool,
-) -> db::Result<bool> {
+pub async fn advance(tx: &mut EngineTx, lease: &Lease, head: &Mark, depth: u64, is_current: bool) -> db::Result<bool> {
     let moved = sqlx::query!(
         "update indexer set head_number = $4, head_hash = $5, final_number = greatest(final_number, $6),
              current_at = case when $7 then clock_timestamp() else current_at end, note = null
@@ -147,13 +141,9 @@ pub async fn set_current(db: &Db, lease: &Lease) -> db::Result<()> {
 pub async fn set_note(db: &Db, chain_id: u64, note: &str) -> db::Result<()> {
     let mut tx = db.engine().await?;
     let note = told(note);
-    sqlx::query!(
-        "update indexer set note = $2 where chain_id = $1 and note is distinct from $2",
-        big(chain_id),
-        note,
-    )
-    .execute(&mut *tx)
-    .await?;
+    sqlx::query!("update indexer set note = $2 where chain_id = $1 and note is distinct from $2", big(chain_id), note,)
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await
 }
 

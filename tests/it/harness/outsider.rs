@@ -66,7 +66,8 @@ impl Outsider {
 
     /// Sends a signed transaction and waits until it is in a block; the block's number.
     pub async fn send(&self, raw: &Bytes) -> u64 {
-        let hash: B256 = ask(&self.rpc_url, "eth_sendRawTransaction", json!([raw])).await.as_str().unwrap().parse().unwrap();
+        let hash: B256 =
+            ask(&self.rpc_url, "eth_sendRawTransaction", json!([raw])).await.as_str().unwrap().parse().unwrap();
         until("the outsider's transfer is in a block", || async {
             let receipt = ask(&self.rpc_url, "eth_getTransactionReceipt", json!([hash])).await;
             let number = receipt["blockNumber"].as_str()?;

@@ -24,10 +24,7 @@ fn keys(items: &[&MovementNews]) -> Columns {
 }
 
 /// The explanations of those movements that have one.
-pub async fn explain(
-    tx: &mut TenantTx,
-    news: &[MovementNews],
-) -> db::Result<HashMap<(TenantId, Uuid), Explanation>> {
+pub async fn explain(tx: &mut TenantTx, news: &[MovementNews]) -> db::Result<HashMap<(TenantId, Uuid), Explanation>> {
     let (tenants, ids) = keys(&news.iter().collect::<Vec<_>>());
     let rows = sqlx::query!(
         r#"with item as (
