@@ -25,6 +25,7 @@ use crate::http::{self, HttpSettings, MetricsSource, ReadinessProbe, openapi};
 use crate::probes;
 use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
+use crate::product::reconcile::ReconciliationGauges;
 use crate::product::{self, App, funding, transfers, users, webhook_endpoints, withdrawals};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::providers::keys::{KeyServices, SignerSource, Use};
@@ -182,6 +183,7 @@ fn gauges(roles: &BTreeSet<Role>, chain: &Chain, db: &Db) -> Vec<Arc<dyn Metrics
     if roles.contains(&Role::Api) || roles.contains(&Role::Worker) {
         sources.push(Arc::new(probes::ChainGauges(chain.clone())));
         sources.push(Arc::new(probes::LedgerGauges(db.clone())));
+        sources.push(Arc::new(ReconciliationGauges { db: db.clone(), chain: chain.clone() }));
     }
     if roles.contains(&Role::Indexer) {
         sources.push(Arc::new(probes::IndexerGauges(chain.clone())));

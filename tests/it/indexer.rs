@@ -144,10 +144,15 @@ async fn fault_14_deposits_from_outside_follow_the_chain_through_reorgs_of_every
     let usdc = engine.services.contracts.usdc;
     let running = Running::of(&engine, SETTINGS);
     until("it begins", || async { progress(&engine.chain).await.unwrap()?.head }).await;
+    let mut outsiders = Vec::new();
+    for _ in 0..20 {
+        outsiders.push(Outsider::on(engine.services, &anvil.url()).await);
+    }
+    // What they hold is not to vanish.
+    ask(&anvil.url(), "anvil_mine", json!([20])).await;
     for depth in 1..=10 {
         // One vanishes, one is put into another block, by accounts that have nothing to do with each other.
-        let (vanishing, staying) =
-            (Outsider::on(engine.services, &anvil.url()).await, Outsider::on(engine.services, &anvil.url()).await);
+        let (vanishing, staying) = (outsiders.pop().unwrap(), outsiders.pop().unwrap());
         let (gone, kept) =
             (vanishing.transfer(0, usdc, jane, 1_000 + depth), staying.transfer(0, usdc, jane, 2_000 + depth));
         let (first, second) = tokio::join!(vanishing.send(&gone), staying.send(&kept));
