@@ -72,6 +72,7 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ReconciledToken)]
 pub struct TokenReport {
+    /// Its symbol.
     #[schema(example = "USDC")]
     pub token: String,
     /// What the treasury holds on chain.

@@ -64,6 +64,14 @@ impl TestApp {
         Self::with(|_| {}).await
     }
 
+    /// The same with the indexer's role as well.
+    pub async fn indexed() -> Self {
+        Self::with(|variables| {
+            variables.insert("ROLES", "api,worker,indexer".to_owned());
+        })
+        .await
+    }
+
     /// The same, with some variables of the configuration changed.
     pub async fn with(change: impl FnOnce(&mut Variables)) -> Self {
         let services = services();

@@ -43,6 +43,11 @@ impl Outsider {
         Self { key, rpc_url: rpc_url.to_owned() }
     }
 
+    /// Whoever has this key.
+    pub fn with_key(key: PrivateKeySigner, rpc_url: &str) -> Self {
+        Self { key, rpc_url: rpc_url.to_owned() }
+    }
+
     pub fn address(&self) -> Address {
         self.key.address()
     }
