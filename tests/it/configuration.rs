@@ -39,10 +39,11 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "BUNDLER_URL",
     "CORS_ORIGINS",
     "FX_URL",
+    "INDEXER_START_BLOCK",
     "MIGRATION_DATABASE_URL",
     "OPERATOR_PASSWORD_HASH",
     "PAYMASTER_URL",

@@ -238,7 +238,8 @@ fn width(params: &serde_json::Value) -> Option<u64> {
 
 #[tokio::test]
 async fn of_two_indexers_one_works_and_the_other_takes_over() {
-    let engine = TestEngine::stopped(|settings| settings.lease = Duration::from_millis(800)).await;
+    let anvil = chain().await;
+    let engine = TestEngine::on(&anvil.url(), |settings| settings.lease = Duration::from_millis(800)).await;
     let jane = wallet(&engine).await;
     let usdc = engine.services.contracts.usdc;
     let outsider = Outsider::on(engine.services, &engine.proxy.target).await;
@@ -264,11 +265,13 @@ async fn of_two_indexers_one_works_and_the_other_takes_over() {
     assert_ne!(until("one is at work", holder).await, at_work);
     assert_eq!(served(&engine, jane).await, 18);
     third.stop().await;
+    anvil.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_node_that_lies_or_lags_makes_nothing_up_and_loses_nothing() {
-    let engine = TestEngine::stopped(|_| {}).await;
+    let anvil = chain().await;
+    let engine = TestEngine::on(&anvil.url(), |_| {}).await;
     let jane = wallet(&engine).await;
     let usdc = engine.services.contracts.usdc;
     let outsider = Outsider::on(engine.services, &engine.proxy.target).await;
@@ -309,11 +312,13 @@ async fn a_node_that_lies_or_lags_makes_nothing_up_and_loses_nothing() {
 
     assert_eq!(served(&engine, jane).await, 50);
     running.stop().await;
+    anvil.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn many_balances_are_asked_for_in_one_call_or_one_by_one() {
-    let engine = TestEngine::stopped(|_| {}).await;
+    let anvil = chain().await;
+    let engine = TestEngine::on(&anvil.url(), |_| {}).await;
     let usdc = engine.services.contracts.usdc;
     let holders = [stranger(), engine.chain.treasury(), stranger()];
     let rpc = engine.chain.rpc();
@@ -334,4 +339,5 @@ async fn many_balances_are_asked_for_in_one_call_or_one_by_one() {
     let head = rpc.head().await.unwrap().hash;
     let no_token = balances_at(rpc, stranger(), &holders, head).await;
     assert!(no_token.is_err(), "what is no token has no balances: {no_token:?}");
+    anvil.stop().await.unwrap();
 }

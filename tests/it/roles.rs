@@ -72,6 +72,16 @@ async fn three_processes_with_one_role_each_bring_a_deposit_to_settled_and_see_w
     }
     let agrees = operator(&api).get("/admin/reconcile").await.expect(200).json;
     assert_eq!(agrees["ok"], true, "{agrees}");
+    // The worker has done so by itself, and tells.
+    until("the worker's metrics tell of a reconciliation", || async {
+        let metrics = Actor::new(&worker.base_url, &[]).get("/metrics").await.expect(200).text;
+        let lines: Vec<&str> = metrics.lines().filter(|line| line.starts_with("diolkos_")).collect();
+        let job = lines.iter().any(|line| {
+            line.starts_with("diolkos_job_attempts_total") && line.contains("reconcile") && line.contains("done")
+        });
+        (job && lines.contains(&"diolkos_reconciliation_differences 0")).then_some(())
+    })
+    .await;
 }
 
 #[test]

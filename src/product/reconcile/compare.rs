@@ -44,8 +44,8 @@ pub async fn at(app: &App, held: &Holdings, depth: Depth) -> db::Result<Compared
     if let Some(open) = unasked.iter().find(|transfer| transfer.is_open) {
         to = to.min(open.block.saturating_sub(1));
     }
-    differences.extend(unasked.iter().filter(|transfer| transfer.block <= to).map(nobody_asked));
     differences.extend(operations(&mut tx, chain_id, from, to).await?);
+    differences.extend(unasked.iter().filter(|transfer| transfer.block <= to).map(nobody_asked));
 
     let (mut books, mut parted) = (Vec::new(), Vec::new());
     for (contract, amount) in &held.amounts {
@@ -86,7 +86,8 @@ async fn operations(tx: &mut EngineTx, chain_id: u64, from: u64, to: u64) -> db:
     for operation in store::unfounded(tx, chain_id, from, to).await? {
         let tx_hash = operation.tx_hash.map(Bytes::from).unwrap_or_default();
         let now = match operation.elsewhere {
-            Some(block) => format!("the chain has it in block {block}"),
+            Some(block) if block == operation.block => "there is another transfer or none at its place".to_owned(),
+            Some(block) => format!("the chain has that in block {block}"),
             None => "the chain does not have it".to_owned(),
         };
         let what = format!(

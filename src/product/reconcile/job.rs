@@ -22,8 +22,6 @@ pub struct Reconcile {}
 impl Job for Reconcile {
     const KIND: &'static str = "reconcile";
     const TIME_LIMIT: Duration = Duration::from_secs(1800);
-    /// The next hour's is as good.
-    const ATTEMPTS: i32 = 5;
 }
 
 /// Adds the job that reconciles every hour.
@@ -38,6 +36,10 @@ async fn reconcile(app: App) -> Result<(), Failure> {
         error => Failure::from(error),
     })?;
     let Some(first) = report.differences.first() else { return Ok(()) };
+    if report.block.is_none() {
+        // Nothing was compared: the indexer may be on its way.
+        return Err(Failure::Passing(anyhow::anyhow!("{first}")));
+    }
     for difference in &report.differences {
         tracing::error!(%difference, "reconciliation found a difference");
     }

@@ -23,6 +23,8 @@ use crate::product::treasury::Audit;
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 
+const UNINDEXED: &str = "no process has begun to index: nothing can be compared";
+
 /// From where a run looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
@@ -172,6 +174,9 @@ pub struct Holdings {
 /// Reads the treasury at the newest block, and waits for the indexer to have that block; `None` when it does not come.
 async fn moment(app: &App) -> Result<Option<Holdings>, ReconcileError> {
     let chain = &app.chain;
+    if progress(chain).await?.is_none_or(|progress| progress.head.is_none()) {
+        return Ok(None);
+    }
     let deadline = Instant::now() + PATIENCE;
     loop {
         let held = read(chain, &app.tokens, deadline).await?;
@@ -215,12 +220,12 @@ async fn read(chain: &Chain, tokens: &Tokens, deadline: Instant) -> Result<Holdi
 
 async fn unindexed(chain: &Chain) -> Result<Difference, ReconcileError> {
     let Some(progress) = progress(chain).await? else {
-        return Ok(Difference::of("no process has begun to index: nothing can be compared"));
+        return Ok(Difference::of(UNINDEXED));
     };
     let note = progress.note.map(|note| format!(" ({note})")).unwrap_or_default();
     let difference = Difference::of(format!("the indexer does not get to the chain's newest block{note}"));
     Ok(match progress.head {
         Some(head) => difference.at(head.number),
-        None => difference,
+        None => Difference::of(UNINDEXED),
     })
 }

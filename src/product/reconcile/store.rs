@@ -9,9 +9,10 @@ use crate::foundation::{Amount, TenantId};
 /// Differences of one kind that are told at most: the first ones matter.
 pub const TOLD: i64 = 50;
 
-/// A transaction that sees one moment of the database.
+/// A transaction that sees one moment of the database. A full run may read for a while.
 pub async fn snapshot(db: &Db) -> db::Result<EngineTx> {
     let mut tx = db.engine().await?;
+    sqlx::query("set local statement_timeout = '10min'").execute(&mut *tx).await?;
     sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
     Ok(tx)
 }
