@@ -169,7 +169,7 @@ async fn fault_14_deposits_from_outside_follow_the_chain_through_reorgs_of_every
         })
         .await;
         // Anvil counts from the head, which may have moved by one.
-        reorg(&anvil.url(), head - block + 2, &[kept.clone()]).await;
+        reorg(&anvil.url(), head - block + 2, std::slice::from_ref(&kept)).await;
 
         agrees_with_the_chain(&engine, jane).await;
         let present = movements(&engine, jane, "present").await;
