@@ -31,7 +31,7 @@ const PROGRAM: [u8; 78] = hex!(
     "50606090036060f3" "5b60006000fd" // fail (0x48)
 );
 
-/// What accounts held of a token at the end of a block, in order; at most [`AT_ONCE`] of them are asked for in one call.
+/// What accounts held of a token at the end of a block, in order; one call asks for 256 of them at most.
 pub async fn at(rpc: &Rpc, token: Address, holders: &[Address], block: B256) -> Result<Vec<Amount>, RpcError> {
     let mut amounts = Vec::with_capacity(holders.len());
     for holders in holders.chunks(AT_ONCE) {
