@@ -1,5 +1,6 @@
 //! Builds the parts of a server from its configuration, runs its roles and shuts them down in order.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +14,19 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::auth::{Auth, Jwt, OperatorAccess};
+use crate::chain::indexer::{Indexer, follow_movements};
 use crate::chain::{self, Chain, ChainSettings, SharedSigner};
 use crate::config::{Config, Role};
 use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock, MasterKey};
 use crate::http::idempotency::AnswerSeal;
 use crate::http::rate_limit::{Rate, RateLimits};
-use crate::http::{self, HttpSettings, openapi};
+use crate::http::{self, HttpSettings, MetricsSource, ReadinessProbe, openapi};
 use crate::probes;
 use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
-use crate::product::{self, App, funding, transfers, webhook_endpoints, withdrawals};
+use crate::product::reconcile::ReconciliationGauges;
+use crate::product::{self, App, funding, transfers, users, webhook_endpoints, withdrawals};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::providers::keys::{KeyServices, SignerSource, Use};
 use crate::providers::payout::{PawaPay, Payer, PayoutProvider, Simulator};
@@ -65,11 +68,8 @@ impl Server {
         let services = KeyServices::new(config.key_services.clone());
         let (master_key, settings) = tokio::try_join!(master_key(&services, &config), opened(&services, &config))?;
         let chain = Chain::new(db.clone(), settings);
-        let health = Health::new(
-            install_recorder().context("metrics cannot be recorded")?,
-            vec![Arc::new(probes::ChainProbe(chain.clone())), Arc::new(probes::LaneProbe(chain.clone()))],
-            vec![Arc::new(probes::ChainGauges(chain.clone())), Arc::new(probes::LedgerGauges(db.clone()))],
-        );
+        let recorder = install_recorder().context("metrics cannot be recorded")?;
+        let health = Health::new(recorder, readiness(&config.roles, &chain), gauges(&config.roles, &chain, &db));
         let (moved, moved_payouts) = mpsc::channel(CALL_BACKS);
         let app = App {
             auth: Auth::new(db.clone(), clock.clone(), jwt, operator),
@@ -98,6 +98,11 @@ impl Server {
         if self.config.roles.contains(&Role::Worker) {
             self.spawn_workers(&mut workers, &workers_stop).await?;
         }
+        if self.config.roles.contains(&Role::Indexer) {
+            let tokens = self.config.tokens.iter().map(|token| token.contract).collect();
+            let indexer = Indexer::new(self.app.chain.clone(), tokens, self.config.indexer);
+            tend(&mut workers, indexer.run(workers_stop.clone()));
+        }
         let stop_api = shutdown.child_token();
         let api = self.serve(listener, stop_api.clone());
         tokio::pin!(api);
@@ -125,6 +130,7 @@ impl Server {
         tend(workers, chain::follow(chain.clone(), transfers::Settlement(app.clone()), stop.clone()));
         tend(workers, chain::follow(chain.clone(), withdrawals::Sweeps(app.clone()), stop.clone()));
         tend(workers, chain::follow(chain.clone(), withdrawals::Refunds(app.clone()), stop.clone()));
+        tend(workers, follow_movements(chain.clone(), users::OutsideMovements(app.clone()), stop.clone()));
         tend(workers, withdrawals::run_refunds(app.clone(), stop.clone()));
         let moved = std::mem::replace(&mut self.moved_payouts, mpsc::channel(1).1);
         tend(workers, withdrawals::run_payouts(app.clone(), moved, stop.clone()));
@@ -134,10 +140,6 @@ impl Server {
     }
 
     async fn serve(&self, listener: Option<TcpListener>, shutdown: CancellationToken) -> Result<()> {
-        if !self.config.roles.contains(&Role::Api) {
-            shutdown.cancelled().await;
-            return Ok(());
-        }
         let listener = match listener {
             Some(listener) => listener,
             None => listen(self.config.listen).await?,
@@ -146,7 +148,7 @@ impl Server {
         http::serve(listener, self.router()?, shutdown).await.context("HTTP cannot be served")
     }
 
-    /// All routes with their layers.
+    /// All routes with their layers; a process that is not for callers serves only what tells how it is.
     fn router(&self) -> Result<axum::Router> {
         let rate = Rate { per_second: self.config.rate_limit_per_second, burst: self.config.rate_limit_burst };
         let settings = HttpSettings {
@@ -155,9 +157,38 @@ impl Server {
             cors_origins: self.config.cors_origins.clone(),
             ..HttpSettings::default()
         };
-        let routes = openapi::publish(product::router()).context("the API's description cannot be written")?;
+        let is_api = self.config.roles.contains(&Role::Api);
+        let routes = if is_api { product::router() } else { product::ops::probes() };
+        let routes = openapi::publish(routes).context("the API's description cannot be written")?;
         Ok(http::serve_layers(routes.with_state(self.app.clone()), &settings))
     }
+}
+
+/// What must be well for a process of these roles to do its work. Callers can be served while the indexer is behind: the
+/// chain is asked instead.
+fn readiness(roles: &BTreeSet<Role>, chain: &Chain) -> Vec<Arc<dyn ReadinessProbe>> {
+    let mut probes: Vec<Arc<dyn ReadinessProbe>> = vec![Arc::new(probes::ChainProbe(chain.clone()))];
+    if roles.contains(&Role::Api) || roles.contains(&Role::Worker) {
+        probes.push(Arc::new(probes::LaneProbe(chain.clone())));
+    }
+    if roles.contains(&Role::Indexer) && !roles.contains(&Role::Api) {
+        probes.push(Arc::new(probes::IndexerProbe(chain.clone())));
+    }
+    probes
+}
+
+/// What a process of these roles sets when its metrics are read.
+fn gauges(roles: &BTreeSet<Role>, chain: &Chain, db: &Db) -> Vec<Arc<dyn MetricsSource>> {
+    let mut sources: Vec<Arc<dyn MetricsSource>> = Vec::new();
+    if roles.contains(&Role::Api) || roles.contains(&Role::Worker) {
+        sources.push(Arc::new(probes::ChainGauges(chain.clone())));
+        sources.push(Arc::new(probes::LedgerGauges(db.clone())));
+        sources.push(Arc::new(ReconciliationGauges { db: db.clone(), chain: chain.clone() }));
+    }
+    if roles.contains(&Role::Indexer) {
+        sources.push(Arc::new(probes::IndexerGauges(chain.clone())));
+    }
+    sources
 }
 
 async fn master_key(services: &KeyServices, config: &Config) -> Result<MasterKey> {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::Server;
 use crate::auth::Jwt;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, Role};
 use crate::db::{self, Db};
 use crate::foundation::{Clock, Mode, PublicId, TenantId};
 use crate::http::openapi;
 use crate::product::api_keys::ApiKeys;
 use crate::product::ops::{TenantKeys, Tenants};
+use crate::product::reconcile::{self, Depth};
 use crate::product::treasury::Audit;
 use crate::providers::keys::KeyServices;
 use crate::{auth, dev, logging, product};
@@ -30,10 +32,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve: HTTP, the chain engine and the jobs (ROLES chooses), until SIGINT or SIGTERM
+    /// Serve until SIGINT or SIGTERM: HTTP, the chain engine with the jobs, and the indexer, or some of them
     ///
-    /// Accepted requests are finished before the process ends. Any number of processes may share one database.
-    Serve,
+    /// Accepted requests are finished before the process ends. Any number of processes may share one database. One
+    /// without the role `api` serves /healthz, /readyz, /metrics and /version alone.
+    Serve {
+        /// What this process does, with commas between; what ROLES says when absent, and everything when that is too
+        #[arg(long, value_enum, value_delimiter = ',')]
+        roles: Vec<Role>,
+    },
     /// Run a private Postgres, chain and contracts under .dev/, seed two tenants, and serve
     Dev(dev::Options),
     /// Bring the database's schema up to date, as its owner (MIGRATION_DATABASE_URL)
@@ -55,6 +62,14 @@ enum Command {
     /// The ledger
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Compare the ledger, the operations and the tenants' books with the chain; exit status 1 if they part
+    ///
+    /// Needs what `serve` needs, but no signer that signs, and an indexer that runs.
+    Reconcile {
+        /// From where reconciliation began, and not only from where everything agreed last
+        #[arg(long)]
+        full: bool,
+    },
     /// Read a password from standard input and print its argon2id hash, for OPERATOR_PASSWORD_HASH
     HashPassword,
     /// Ask a running server whether it is alive (HOST, PORT); exit status 0 if so
@@ -148,8 +163,12 @@ pub async fn run() -> ExitCode {
 
 async fn execute(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Serve => {
-            Server::build(Config::from_env()?, Clock::default()).await?.run(None, interrupted()?).await?;
+        Command::Serve { roles } => {
+            let mut config = Config::from_env()?;
+            if !roles.is_empty() {
+                config.roles = roles.into_iter().collect();
+            }
+            Server::build(config, Clock::default()).await?.run(None, interrupted()?).await?;
         }
         Command::Dev(options) => dev::run(options, interrupted()?).await?,
         Command::Migrate => migrate().await?,
@@ -158,6 +177,7 @@ async fn execute(command: Command) -> Result<ExitCode> {
         Command::Key(command) => key(command).await?,
         Command::Token(TokenCommand::Create(token)) => println!("{}", issue(&token)?),
         Command::Ledger(LedgerCommand::Verify { tenant }) => return verify(tenant).await,
+        Command::Reconcile { full } => return reconcile(full).await,
         Command::HashPassword => hash_password()?,
         Command::Healthcheck => healthcheck().await?,
     }
@@ -257,6 +277,27 @@ async fn verify(only: Option<TenantId>) -> Result<ExitCode> {
     }
     println!("{tenants} tenants, {} differences", findings.len());
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn reconcile(full: bool) -> Result<ExitCode> {
+    // A process that has no role signs nothing.
+    let config = Config { roles: BTreeSet::new(), ..Config::from_env()? };
+    let app = Server::build(config, Clock::default()).await?.app;
+    let report = reconcile::run(&app, if full { Depth::Full } else { Depth::SinceAgreed }).await?;
+    for token in &report.tokens {
+        println!("{}\ton chain {}\towed {}", token.token, token.on_chain, token.owed);
+    }
+    for difference in &report.differences {
+        println!("{difference}");
+    }
+    let number = |block: Option<u64>| block.map_or("none".to_owned(), |block| block.to_string());
+    let (since, block) = (number(report.since), number(report.block));
+    println!(
+        "blocks after {since} up to {block}, {} tenants, {} differences",
+        report.tenants,
+        report.differences.len()
+    );
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn hash_password() -> Result<()> {

@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
+use crate::chain::indexer::IndexerSettings;
 use crate::chain::{ChainSettingsWith, FeePolicy};
 use crate::foundation::{Token, Tokens};
 use crate::product::fx::Spread;
@@ -35,6 +36,8 @@ pub enum Role {
     Api,
     /// Runs the chain engine, the features' workers and the jobs.
     Worker,
+    /// Enters what the chain says of our accounts. It signs nothing.
+    Indexer,
 }
 
 /// All that `diolkos serve` is told.
@@ -61,6 +64,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// The chain engine.
     pub chain: ChainSettingsWith<SignerSource>,
+    /// The indexer.
+    pub indexer: IndexerSettings,
     /// The services that keep keys, if any is in one.
     pub key_services: KeyServiceSettings,
     /// Exchange rates.
@@ -178,6 +183,7 @@ impl Config {
             fx: fx(env)?,
             payout: payout(env, &chain.rpc_urls)?,
             chain,
+            indexer: indexer(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,
             rate_limit_burst: env.parsed("RATE_LIMIT_BURST", "1000")?,
             trusted_proxies: env.parsed("TRUSTED_PROXIES", "0")?,
@@ -231,13 +237,21 @@ fn cors_origins(env: &Environment<'_>) -> Result<Vec<HeaderValue>> {
 fn roles(env: &Environment<'_>) -> Result<BTreeSet<Role>> {
     let named = env.list("ROLES");
     if named.is_empty() {
-        return Ok([Role::Api, Role::Worker].into());
+        return Ok([Role::Api, Role::Worker, Role::Indexer].into());
     }
     let role = |name: &String| {
         <Role as clap::ValueEnum>::from_str(name, true)
-            .map_err(|_| anyhow::anyhow!("ROLES: {name:?} is not api or worker"))
+            .map_err(|_| anyhow::anyhow!("ROLES: {name:?} is not api, worker or indexer"))
     };
     named.iter().map(role).collect()
+}
+
+fn indexer(env: &Environment<'_>) -> Result<IndexerSettings> {
+    let start_block = env.text("INDEXER_START_BLOCK").map(|text| text.trim().parse());
+    Ok(IndexerSettings {
+        start_block: start_block.transpose().context("INDEXER_START_BLOCK cannot be read")?,
+        range: env.parsed::<u64>("INDEXER_RANGE", "1000")?.max(1),
+    })
 }
 
 fn fx(env: &Environment<'_>) -> Result<FxSettings> {

@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use async_trait::async_trait;
 
-use crate::chain::{Chain, RpcError, status};
+use crate::chain::{Chain, RpcError, indexer, status};
 use crate::db::Db;
 use crate::http::{MetricsSource, ReadinessProbe};
 use crate::ledger;
@@ -47,6 +47,48 @@ impl ReadinessProbe for LaneProbe {
             Ok(false) => Err("the treasury is not delegated to its account code yet".to_owned()),
             Err(_) => Err("no RPC endpoint answers".to_owned()),
         }
+    }
+}
+
+/// Some process indexes, and has everything up to the chain's head.
+pub struct IndexerProbe(pub Chain);
+
+/// How long the indexer may be behind before a process that does nothing else is not ready.
+const INDEXER_PATIENCE: f64 = 30.0;
+
+#[async_trait]
+impl ReadinessProbe for IndexerProbe {
+    fn name(&self) -> &'static str {
+        "indexer"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        let progress = indexer::progress(&self.0).await.map_err(|_| "how far it is cannot be read".to_owned())?;
+        let progress = progress.ok_or("no process has begun to index")?;
+        if progress.holder.is_none() {
+            return Err("no process indexes".to_owned());
+        }
+        match progress.behind_seconds {
+            Some(seconds) if seconds <= INDEXER_PATIENCE => Ok(()),
+            _ => Err(progress.note.unwrap_or_else(|| "it is behind the chain".to_owned())),
+        }
+    }
+}
+
+/// How far the indexer is.
+pub struct IndexerGauges(pub Chain);
+
+#[async_trait]
+impl MetricsSource for IndexerGauges {
+    async fn refresh(&self) -> anyhow::Result<()> {
+        let Some(progress) = indexer::progress(&self.0).await? else { return Ok(()) };
+        if let Some(head) = progress.head {
+            metrics::gauge!("diolkos_indexer_head").set(head.number as f64);
+        }
+        if let Some(seconds) = progress.behind_seconds {
+            metrics::gauge!("diolkos_indexer_behind_seconds").set(seconds);
+        }
+        Ok(())
     }
 }
 

@@ -25,6 +25,7 @@ mod follow;
 mod gas;
 mod gather;
 mod heads;
+pub mod indexer;
 mod lane;
 mod locate;
 mod operation;

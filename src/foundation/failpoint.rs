@@ -39,6 +39,12 @@ pub enum FailPoint {
     RefundStored,
     /// A webhook was sent; what became of it is not noted yet.
     WebhookSent,
+    /// The indexer has read blocks; nothing of that is stored.
+    BlocksRead,
+    /// What the indexer read is stored with its checkpoint.
+    BlocksEntered,
+    /// What a reorg dropped is undone.
+    BlocksUndone,
 }
 
 impl FailPoint {
@@ -64,6 +70,9 @@ impl FailPoint {
             Self::PayoutNoted => "payout_noted",
             Self::RefundStored => "refund_stored",
             Self::WebhookSent => "webhook_sent",
+            Self::BlocksRead => "blocks_read",
+            Self::BlocksEntered => "blocks_entered",
+            Self::BlocksUndone => "blocks_undone",
         }
     }
 

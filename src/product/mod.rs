@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod funding;
 pub mod fx;
 pub mod ops;
+pub mod reconcile;
 pub mod reports;
 mod shown;
 pub mod transfers;
@@ -63,6 +64,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(withdrawals::router())
         .merge(treasury::router())
         .merge(reports::router())
+        .merge(reconcile::router())
         .merge(api_keys::router())
         .merge(webhook_endpoints::router())
         .merge(ops::router())
@@ -72,5 +74,6 @@ pub fn router() -> OpenApiRouter<App> {
 /// What is done in the background, in every process that has the worker's role.
 pub fn jobs(app: &App) -> Jobs {
     let jobs = treasury::Audit::register(Jobs::new(app.db.clone()), &app.db);
+    let jobs = reconcile::register(jobs, app);
     webhooks::register(jobs, &app.db)
 }

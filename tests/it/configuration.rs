@@ -39,11 +39,12 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 10] = [
+const OPTIONAL: [&str; 11] = [
     "BUNDLER_URL",
     "CORS_ORIGINS",
     "FX_URL",
     "GAS_FUNDING_KEY",
+    "INDEXER_START_BLOCK",
     "MIGRATION_DATABASE_URL",
     "OPERATOR_PASSWORD_HASH",
     "PAYMASTER_URL",
@@ -86,7 +87,7 @@ async fn the_examples_defaults_are_those_of_the_code() {
     in_code.insert("PAYOUT_NETWORKS".to_owned(), Networks::DEFAULT.to_owned());
     in_code.insert("RUST_LOG".to_owned(), "info".to_owned());
     in_code.insert("LOG_FORMAT".to_owned(), "json".to_owned());
-    in_code.insert("ROLES".to_owned(), "api,worker".to_owned());
+    in_code.insert("ROLES".to_owned(), "api,worker,indexer".to_owned());
     let documented = documented().into_iter().map(|(name, documented)| (name, documented.default));
     let documented: BTreeMap<String, String> = documented.filter(|(_, default)| !default.is_empty()).collect();
     assert_eq!(documented, in_code);

@@ -90,7 +90,8 @@ async fn what_was_written_in_the_ledger_stays() {
     let query = "select attrelid::regclass::text || '.' || attname from pg_attribute
         where attrelid in ('ledger_transfer'::regclass, 'ledger_account'::regclass, 'deposit'::regclass,
                            'topup'::regclass, 'chain_op'::regclass, 'transfer'::regclass,
-                           'withdrawal'::regclass, 'withdrawal_step'::regclass, 'payout'::regclass) and attnum > 0
+                           'withdrawal'::regclass, 'withdrawal_step'::regclass, 'payout'::regclass,
+                           'token_movement'::regclass, 'wallet_balance'::regclass, 'outside_movement'::regclass) and attnum > 0
           and has_column_privilege('diolkos_server', attrelid, attnum, 'update') order by attrelid, attnum";
     let changeable: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut superuser).await.unwrap();
     insta::assert_snapshot!(changeable.join("\n"), @r#"
@@ -137,6 +138,8 @@ async fn what_was_written_in_the_ledger_stays() {
     payout.next_at
     payout.leased_until
     payout.ended_at
+    token_movement.noted
+    outside_movement.status
     "#);
 
     for statement in [

@@ -33,10 +33,14 @@ async fn the_server_reaches_no_table_without_a_tenant_but_to_add_jobs() {
     _sqlx_migrations: select
     bundle: nothing
     bundle_version_seq: nothing
+    indexed_block: nothing
+    indexer: nothing
     job: insert
     lane: nothing
     refill: nothing
     refill_id_seq: nothing
+    reconciled_balance: nothing
+    reconciliation: nothing
     user_op: nothing
     user_op_version: nothing
     user_op_version_version_seq: nothing
@@ -54,14 +58,18 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     deposit: nothing
     fx_quote: nothing
     idempotency_record: delete, select
+    indexed_account: select
     ledger_account: select
     ledger_transfer: nothing
+    outside_movement: nothing
     payout: update (attempts, next_at, leased_until)
     phone_change: nothing
     tenant: insert, select
+    token_movement: insert, select, update
     topup: select
     transfer: nothing
     wallet: nothing
+    wallet_balance: insert, select, update
     webhook_attempt: nothing
     webhook_delivery: select, update (attempts, next_at, lease_until)
     webhook_endpoint: delete, update (trouble)

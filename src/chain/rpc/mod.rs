@@ -12,7 +12,7 @@ mod survey;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::eips::BlockNumberOrTag;
+use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::primitives::{Address, B256, Bytes, U64, U256};
 use alloy::rpc::json_rpc::{RpcRecv, RpcSend};
 use alloy::rpc::types::{FeeHistory, Filter, Log, TransactionReceipt, TransactionRequest};
@@ -22,6 +22,7 @@ use serde_json::json;
 use url::Url;
 
 use super::contracts::IERC20;
+use super::indexer::Header;
 use super::refusal::Refusal;
 use super::rpc_error::RpcError;
 use endpoint::Endpoint;
@@ -173,6 +174,16 @@ impl Rpc {
     /// The receipt of a transaction; `None` while a node knows no block that has it.
     pub async fn receipt(&self, transaction: B256) -> Result<Option<TransactionReceipt>> {
         self.call("eth_getTransactionReceipt", (transaction,)).await
+    }
+
+    /// A block's header with what chains it up; `None` when the node does not have it.
+    pub async fn header(&self, at: BlockNumberOrTag) -> Result<Option<Header>> {
+        self.found("eth_getBlockByNumber", at, (at, false)).await
+    }
+
+    /// What a call would have returned at the end of a block, whichever branch that is on (EIP-1898).
+    pub async fn simulate_at(&self, call: &TransactionRequest, block: B256) -> Result<Bytes> {
+        self.call("eth_call", (call, BlockId::from(block))).await
     }
 
     /// An account's code.

@@ -47,15 +47,15 @@ pub fn hash(bytes: &[u8]) -> B256 {
 }
 
 /// Block numbers, nonces and gas fit 63 bits on every chain.
-fn big(number: u64) -> i64 {
+pub fn big(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn small(number: i64) -> u64 {
+pub fn small(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
 /// A text from outside (a revert reason, a node's message) as the database can hold it: no NUL, and not too long.
-fn told(text: &str) -> String {
+pub fn told(text: &str) -> String {
     text.chars().filter(|c| *c != '\0').take(2_000).collect()
 }

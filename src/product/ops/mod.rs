@@ -19,13 +19,18 @@ pub use health::Health;
 pub use metrics::install_recorder;
 pub use tenant::{TenantKeys, TenantRecord, Tenants};
 
-/// The routes of operators.
-pub fn router() -> OpenApiRouter<App> {
+/// What tells how a process is, whatever it does.
+pub fn probes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(metrics::metrics))
         .routes(routes!(version::version))
+}
+
+/// The routes of operators.
+pub fn router() -> OpenApiRouter<App> {
+    probes()
         .routes(routes!(chain::show))
         .routes(routes!(review::list))
         .routes(routes!(review::end))

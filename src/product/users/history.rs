@@ -1,6 +1,6 @@
 //! What went into and out of a customer's wallet.
 //!
-//! One statement reads the tables of three other features, and only reads them: put together here it is ordered and cut
+//! One statement reads the tables of three other features and what came from outside, and only reads them: put together here it is ordered and cut
 //! by the database, which walks one index a kind and stops. Their ids are all UUIDv7, so that they sort by time across
 //! the kinds.
 
@@ -18,7 +18,7 @@ use crate::product::{funding, transfers, withdrawals};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Movement {
     kind: MovementKind,
-    /// The deposit's, the transfer's or the withdrawal's id.
+    /// The deposit's, the transfer's or the withdrawal's id, or the movement's own.
     #[schema(example = "txn_01981c5f8e5a7c3f9d0e1b2a3c4d5e6f")]
     id: String,
     #[schema(example = "10.500000")]
@@ -42,6 +42,10 @@ pub enum MovementKind {
     TransferOut,
     /// Out of the wallet, for local money.
     Withdrawal,
+    /// Into the wallet, from somebody else.
+    Received,
+    /// Out of the wallet, by nothing that was asked of this server.
+    Sent,
 }
 
 /// Where it stands, in the words of its kind.
@@ -51,6 +55,17 @@ pub enum MovementStatus {
     Deposit(funding::Status),
     Transfer(transfers::Status),
     Withdrawal(withdrawals::Status),
+    Outside(OutsideStatus),
+}
+
+/// Where a movement from outside stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OutsideStatus {
+    /// Final.
+    Settled,
+    /// The chain dropped it after it had counted as final.
+    Reversed,
 }
 
 /// A movement as the database has it.
@@ -83,6 +98,10 @@ pub async fn newest(tx: &mut TenantTx, customer: Uuid, limit: i64) -> db::Result
             union all
             (select 'withdrawal', id, null, amount, token, status, tx_hash, created_at
             from withdrawal where tenant_id = $1 and customer_id = $2 order by id desc limit $3)
+            union all
+            (select case direction when 'in' then 'received' else 'sent' end, id, null, amount, token, status, tx_hash,
+                created_at
+            from outside_movement where tenant_id = $1 and customer_id = $2 order by id desc limit $3)
         ) movement
         order by id desc limit $3"#,
         tx.tenant().0,
@@ -103,6 +122,7 @@ impl Movement {
             MovementKind::Deposit => row.deposit_id.ok_or_else(|| unknown("deposit_id"))?,
             MovementKind::TransferIn | MovementKind::TransferOut => PublicId::format("txn", row.id),
             MovementKind::Withdrawal => PublicId::format("wdrl", row.id),
+            MovementKind::Received | MovementKind::Sent => PublicId::format("mov", row.id),
         };
         Ok(Self {
             kind,
@@ -123,6 +143,8 @@ impl MovementKind {
             "transfer_in" => Some(Self::TransferIn),
             "transfer_out" => Some(Self::TransferOut),
             "withdrawal" => Some(Self::Withdrawal),
+            "received" => Some(Self::Received),
+            "sent" => Some(Self::Sent),
             _ => None,
         }
     }
@@ -136,6 +158,17 @@ impl MovementStatus {
                 transfers::Status::from_word(word).map(Self::Transfer)
             }
             MovementKind::Withdrawal => withdrawals::Status::from_word(word).map(Self::Withdrawal),
+            MovementKind::Received | MovementKind::Sent => OutsideStatus::from_word(word).map(Self::Outside),
+        }
+    }
+}
+
+impl OutsideStatus {
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "SETTLED" => Some(Self::Settled),
+            "REVERSED" => Some(Self::Reversed),
+            _ => None,
         }
     }
 }

@@ -13,6 +13,7 @@ mod customer;
 mod customer_keys;
 mod history;
 mod listing;
+mod outside;
 mod phone_change;
 mod profile;
 mod records;
@@ -29,6 +30,7 @@ use super::App;
 
 pub use customer::{Customer, Directory};
 pub use customer_keys::CustomerKeys;
+pub use outside::OutsideMovements;
 pub use spending::{Holding, Spender};
 
 /// The routes of users.

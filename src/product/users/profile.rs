@@ -12,7 +12,7 @@ use super::history::{self, Movement};
 use super::listing::{User, unknown};
 use super::{balance, records};
 use crate::auth::Dashboard;
-use crate::chain;
+use crate::chain::{self, indexer::indexed_balance};
 use crate::db::TenantTx;
 use crate::foundation::{Amount, Mode, Token};
 use crate::http::openapi::{CaasError, CaasErrors};
@@ -26,8 +26,7 @@ const NEWEST: i64 = 50;
 pub struct UserProfile {
     #[serde(flatten)]
     user: User,
-    /// What the wallet holds of each token, read from the chain at this moment; for a test customer from the simulated
-    /// chain.
+    /// What the wallet holds of each token on the chain; for a test customer on the simulated chain.
     balances: Vec<Held>,
     /// The 50 newest movements of all kinds, newest first.
     history: Vec<Movement>,
@@ -64,16 +63,13 @@ pub async fn show(
     let movements = history::newest(&mut tx, row.id, NEWEST).await?;
     let phone_changes = records::phone_changes(&mut tx, row.id, NEWEST).await?;
     let user = User::of(row)?;
-    let simulated = match user.mode() {
-        Mode::Test => Some(on_simulated_chain(&app, &mut tx, wallet).await?),
-        Mode::Live => None,
+    let known = match user.mode() {
+        Mode::Test => on_simulated_chain(&app, &mut tx, wallet).await?,
+        Mode::Live => indexed(&app, &mut tx, wallet).await?,
     };
     // No transaction is open while the chain is asked.
     tx.commit().await?;
-    let amounts = match simulated {
-        Some(amounts) => amounts,
-        None => on_chain(&app, wallet).await?,
-    };
+    let amounts = on_chain(&app, wallet, known).await?;
     let held =
         |(token, amount): (&Token, Amount)| Held { token: token.symbol.to_string(), balance: token.format(amount) };
     Ok(Json(UserProfile {
@@ -84,16 +80,31 @@ pub async fn show(
     }))
 }
 
-/// Of every token, in order, all asked for at once.
-async fn on_chain(app: &App, wallet: Address) -> Result<Vec<Amount>> {
-    let asked = app.tokens.iter().map(|token| app.chain.token_balance(token.contract, wallet));
-    try_join_all(asked).await.map_err(balance::unanswered)
+/// Of every token, in order: what is known, or else what the chain says; all asked for at once.
+async fn on_chain(app: &App, wallet: Address, known: Vec<Option<Amount>>) -> Result<Vec<Amount>> {
+    let held = app.tokens.iter().zip(known).map(|(token, known)| async move {
+        match known {
+            Some(amount) => Ok(amount),
+            None => app.chain.token_balance(token.contract, wallet).await,
+        }
+    });
+    try_join_all(held).await.map_err(balance::unanswered)
 }
 
-async fn on_simulated_chain(app: &App, tx: &mut TenantTx, wallet: Address) -> Result<Vec<Amount>> {
+/// Of every token, in order, as far as the indexer knows.
+async fn indexed(app: &App, tx: &mut TenantTx, wallet: Address) -> Result<Vec<Option<Amount>>> {
+    let chain_id = app.chain.settings().chain_id;
     let mut amounts = Vec::new();
     for token in app.tokens.iter() {
-        amounts.push(chain::simulated_balance(tx, token.contract, wallet).await?);
+        amounts.push(indexed_balance(tx, chain_id, token.contract, wallet).await?);
+    }
+    Ok(amounts)
+}
+
+async fn on_simulated_chain(app: &App, tx: &mut TenantTx, wallet: Address) -> Result<Vec<Option<Amount>>> {
+    let mut amounts = Vec::new();
+    for token in app.tokens.iter() {
+        amounts.push(Some(chain::simulated_balance(tx, token.contract, wallet).await?));
     }
     Ok(amounts)
 }

@@ -64,6 +64,14 @@ impl TestApp {
         Self::with(|_| {}).await
     }
 
+    /// The same with the indexer's role as well.
+    pub async fn indexed() -> Self {
+        Self::with(|variables| {
+            variables.insert("ROLES", "api,worker,indexer".to_owned());
+        })
+        .await
+    }
+
     /// The same, with some variables of the configuration changed.
     pub async fn with(change: impl FnOnce(&mut Variables)) -> Self {
         let services = services();
@@ -226,6 +234,8 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         ("RATE_LIMIT_PER_SECOND", "100000".to_owned()),
         ("RATE_LIMIT_BURST", "100000".to_owned()),
         ("FX_RATES", "XOF:560.5,XAF:560.5,GHS:10.85,KES:129.2,NGN:1395,UGX:3570,TZS:2495,EUR:0.8545".to_owned()),
+        // Tests of the indexer add it: it asks the chain of its own accord, which would use up others' planned faults.
+        ("ROLES", "api,worker".to_owned()),
         ("PAYOUT_PROVIDER", "simulator".to_owned()),
         ("PAYOUT_TOKEN", hex_key()),
         ("PAYOUT_REFUND_AFTER_SECONDS", "1".to_owned()),

@@ -6,6 +6,7 @@ pub mod app;
 pub mod db_proxy;
 pub mod document;
 pub mod engine;
+pub mod outsider;
 pub mod paymaster;
 pub mod payout_network;
 pub mod process;

@@ -19,9 +19,24 @@ pub struct Process {
 impl Process {
     /// Starts a server with these variables; `fail_at` names the step at which it dies.
     pub fn spawn(variables: &Variables, fail_at: Option<&str>) -> Self {
+        Self::spawn_with(variables, fail_at, &[])
+    }
+
+    /// One that the command line gives these roles, and waits until it serves.
+    pub async fn with_roles(variables: &Variables, roles: &str) -> Self {
+        Self::spawn_with(variables, None, &["--roles", roles]).served().await
+    }
+
+    fn spawn_with(variables: &Variables, fail_at: Option<&str>, arguments: &[&str]) -> Self {
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_diolkos"));
-        command.arg("serve").env_clear().env("RUST_LOG", "error").envs(variables).env("PORT", port.to_string());
+        command
+            .arg("serve")
+            .args(arguments)
+            .env_clear()
+            .env("RUST_LOG", "error")
+            .envs(variables)
+            .env("PORT", port.to_string());
         if let Some(step) = fail_at {
             command.env("FAIL_AT", step);
         }
@@ -33,7 +48,11 @@ impl Process {
 
     /// The same, and waits until it serves or has died.
     pub async fn serve(variables: &Variables, fail_at: Option<&str>) -> Self {
-        let mut process = Self::spawn(variables, fail_at);
+        Self::spawn(variables, fail_at).served().await
+    }
+
+    async fn served(self) -> Self {
+        let mut process = self;
         let nobody = Actor::new(&process.base_url, &[]);
         until("the process serves", || {
             let nobody = nobody.clone();
