@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::auth::{Auth, Jwt, OperatorAccess};
+use crate::batch::{GroupCommit, Limits};
 use crate::chain::{self, Chain, ChainSettings, SharedSigner};
 use crate::config::{Config, Role};
 use crate::db::Db;
@@ -23,7 +24,7 @@ use crate::http::{self, HttpSettings, openapi};
 use crate::probes;
 use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
-use crate::product::{self, App, funding, transfers, webhook_endpoints, withdrawals};
+use crate::product::{self, App, funding, transfers, users, webhook_endpoints, withdrawals};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::providers::keys::{KeyServices, SignerSource, Use};
 use crate::providers::payout::{PawaPay, Payer, PayoutProvider, Simulator};
@@ -71,13 +72,23 @@ impl Server {
             vec![Arc::new(probes::ChainGauges(chain.clone())), Arc::new(probes::LedgerGauges(db.clone()))],
         );
         let (moved, moved_payouts) = mpsc::channel(CALL_BACKS);
+        let (keys, blind_indexer) = (TenantKeys::new(master_key.wrapping_key()), BlindIndexer::new(&master_key));
+        let acceptance = funding::Acceptance { treasury: chain.treasury(), clock: clock.clone() };
+        let provisioning = users::Provisioning {
+            keys: keys.clone(),
+            factory: chain.wallets(),
+            indexer: blind_indexer.clone(),
+            clock: clock.clone(),
+        };
         let app = App {
+            funds: GroupCommit::new(db.clone(), acceptance, Limits::default()),
+            provisions: GroupCommit::new(db.clone(), provisioning, Limits::default()),
             auth: Auth::new(db.clone(), clock.clone(), jwt, operator),
             tokens: config.tokens.clone(),
             fx: fx(&config, &clock)?,
             payouts: payouts(&config, &clock, moved)?,
-            blind_indexer: BlindIndexer::new(&master_key),
-            keys: TenantKeys::new(master_key.wrapping_key()),
+            blind_indexer,
+            keys,
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
             answers: AnswerSeal::new(&master_key),
             db,
@@ -96,6 +107,11 @@ impl Server {
         let mut workers = JoinSet::new();
         if self.config.roles.contains(&Role::Worker) {
             self.spawn_workers(&mut workers, &workers_stop).await?;
+        }
+        if self.config.roles.contains(&Role::Api) {
+            // They end with the workers, after the last request.
+            tend(&mut workers, self.app.funds.clone().run(workers_stop.clone()));
+            tend(&mut workers, self.app.provisions.clone().run(workers_stop.clone()));
         }
         let stop_api = shutdown.child_token();
         let api = self.serve(listener, stop_api.clone());

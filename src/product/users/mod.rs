@@ -15,6 +15,7 @@ mod history;
 mod listing;
 mod phone_change;
 mod profile;
+mod provisioning;
 mod records;
 mod routes;
 mod salt;
@@ -29,6 +30,7 @@ use super::App;
 
 pub use customer::{Customer, Directory};
 pub use customer_keys::CustomerKeys;
+pub use provisioning::Provisioning;
 pub use spending::{Holding, Spender};
 
 /// The routes of users.
