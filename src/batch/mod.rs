@@ -125,6 +125,11 @@ impl<W: Work> GroupCommit<W> {
         outcome.await.map_err(|_| Error::unavailable("a batch was given up", SOON))?
     }
 
+    /// How many requests wait and are not at work yet.
+    pub fn waiting(&self) -> usize {
+        self.state().queue.len()
+    }
+
     /// Commits until `stop`, and then what still waits.
     pub async fn run(self, stop: CancellationToken) {
         let lanes = (0..self.0.limits.lanes).map(|lane| self.clone().commit_all(lane, stop.clone()));
