@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 use super::{GroupCommit, Waiting, Work, gauge};
 use crate::db::{self, TenantTx};
@@ -33,7 +32,7 @@ struct Batch<W: Work> {
 /// What a lane finds to do.
 enum Taken<W: Work> {
     Batch(Batch<W>),
-    Nothing { is_closed: bool },
+    Nothing,
     End,
 }
 
@@ -56,9 +55,9 @@ impl<W: Work> Batch<W> {
 }
 
 impl<W: Work> GroupCommit<W> {
-    /// Commits one batch after the other until `stop` and nothing waits.
-    pub(super) async fn commit_all(self, lane: usize, stop: CancellationToken) {
-        while let Some(batch) = self.next(lane, &stop).await {
+    /// Commits one batch after the other until the queue is closed and empty.
+    pub(super) async fn commit_all(self, lane: usize) {
+        while let Some(batch) = self.next(lane).await {
             let (begun, size, tenants) = (Instant::now(), batch.items.len(), batch.tenants.clone());
             self.settle(batch).await;
             self.finish(lane, tenants, size, begun.elapsed());
@@ -66,31 +65,24 @@ impl<W: Work> GroupCommit<W> {
     }
 
     /// The next batch, as soon as anything waits; `None` when the end has come.
-    async fn next(&self, lane: usize, stop: &CancellationToken) -> Option<Batch<W>> {
+    async fn next(&self, lane: usize) -> Option<Batch<W>> {
         loop {
             // Listening before looking, so that nothing comes in between.
             let mut arrived = std::pin::pin!(self.0.arrived.notified());
             arrived.as_mut().enable();
-            match self.take(lane, stop.is_cancelled()) {
+            match self.take(lane) {
                 Taken::Batch(batch) => return Some(batch),
                 Taken::End => return None,
-                Taken::Nothing { is_closed } => tokio::select! {
-                    () = arrived => {}
-                    () = stop.cancelled(), if !is_closed => {}
-                },
+                Taken::Nothing => arrived.await,
             }
         }
     }
 
-    fn take(&self, lane: usize, close: bool) -> Taken<W> {
+    fn take(&self, lane: usize) -> Taken<W> {
         let mut state = self.state();
-        state.is_closed |= close;
         let taken = state.queue.take(self.0.limits.batch);
         if taken.is_empty() {
-            return match state.is_closed && state.queue.len() == 0 {
-                true => Taken::End,
-                false => Taken::Nothing { is_closed: state.is_closed },
-            };
+            return if state.is_closed && state.queue.len() == 0 { Taken::End } else { Taken::Nothing };
         }
         if let Some(begun) = state.lanes.get_mut(lane) {
             *begun = Some(Instant::now());

@@ -132,8 +132,13 @@ impl<W: Work> GroupCommit<W> {
 
     /// Commits until `stop`, and then what still waits.
     pub async fn run(self, stop: CancellationToken) {
-        let lanes = (0..self.0.limits.lanes).map(|lane| self.clone().commit_all(lane, stop.clone()));
-        futures_util::future::join_all(lanes).await;
+        let lanes = (0..self.0.limits.lanes).map(|lane| self.clone().commit_all(lane));
+        let closed = async {
+            stop.cancelled().await;
+            self.state().is_closed = true;
+            self.0.arrived.notify_waiters();
+        };
+        tokio::join!(futures_util::future::join_all(lanes), closed);
     }
 
     fn offer(&self, waiting: Waiting<W>) -> Result<()> {

@@ -68,7 +68,8 @@ async fn in_one_batch(app: &TestApp, busy: Vec<Call>, calls: Vec<Call>, meanwhil
 }
 
 async fn waiting_for_locks(app: &TestApp) -> i64 {
-    let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    let waiting =
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
     sqlx::query_scalar(waiting).fetch_one(&mut app.sql().await).await.unwrap()
 }
 
@@ -157,14 +158,16 @@ async fn one_idempotency_key_50_times_in_a_batch_happens_once() {
 async fn tenants_in_one_batch_have_nothing_to_do_with_each_other() {
     let app = app().await;
     let (acme, globex) = (tenant_with(&app, "acme", "100").await, tenant_with(&app, "globex", "10").await);
-    let initech = tenant_with(&app, "initech", "1").await;
+    let (initech, umbrella) = (tenant_with(&app, "initech", "1").await, tenant_with(&app, "umbrella", "1").await);
     let of = |tenant: &TestTenant| -> Vec<Call> {
-        (0..20).map(|n| fund(&tenant.live.with("idempotency-key", &format!("k{n}")), &format!("dep_{n}"), "1")).collect()
+        (0..20)
+            .map(|n| fund(&tenant.live.with("idempotency-key", &format!("k{n}")), &format!("dep_{n}"), "1"))
+            .collect()
     };
     let mut calls = of(&acme);
     calls.extend(of(&globex));
     calls.push(fund(&acme.test, "dep_0", "1"));
-    let busy = vec![fund(&initech.live, "before", "1"), fund(&acme.test, "before", "1")];
+    let busy = vec![fund(&initech.live, "before", "1"), fund(&umbrella.live, "before", "1")];
     let answers = in_one_batch(&app, busy, calls, async || {}).await;
     assert_eq!(tally(&answers[..20]), expected([("202", 20)]));
     assert_eq!(tally(&answers[20..40]), expected([("202", 10), ("402 insufficient_balance", 10)]));
@@ -277,13 +280,16 @@ async fn who_would_wait_too_long_is_shed_with_a_503_that_says_when_to_come_back(
 async fn customers_provisioned_at_once_are_made_once() {
     let app = app().await;
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
-    let calls = (0..90).map(|n| {
-        let caller = [&acme.live, &acme.test, &globex.live][n % 3].clone();
-        // Three numbers, each ten times of each caller; every other one with a key.
-        let number = n / 3 % 3;
-        let caller = if n % 2 == 0 { caller } else { caller.with("idempotency-key", &format!("k{n}")) };
-        async move { caller.post("/v1/users/provision", json!({"phone_number": phone(number as u32)})).await.expect(200) }
-    });
+    let calls =
+        (0..90).map(|n| {
+            let caller = [&acme.live, &acme.test, &globex.live][n % 3].clone();
+            // Three numbers, each ten times of each caller; every other one with a key.
+            let number = n / 3 % 3;
+            let caller = if n % 2 == 0 { caller } else { caller.with("idempotency-key", &format!("k{n}")) };
+            async move {
+                caller.post("/v1/users/provision", json!({"phone_number": phone(number as u32)})).await.expect(200)
+            }
+        });
     let answers = join_all(calls).await;
     let created = answers.iter().filter(|answer| answer.json["status"] == "CREATED").count();
     assert_eq!(created, 9);

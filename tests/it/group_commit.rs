@@ -342,7 +342,8 @@ async fn tenants_whose_lock_somebody_holds_do_not_stop_the_others() {
 async fn under_load_every_request_has_exactly_one_outcome() {
     let app = Running::new(Notes::open(), Limits::default()).await;
     let tenants: Vec<TenantId> = (0..7).map(|_| TenantId::new()).collect();
-    let calls = (0..2_000).map(|number| app.commits.submit(Item { tenant: tenants[number % 7], number, deed: Deed::Good }));
+    let calls =
+        (0..2_000).map(|number| app.commits.submit(Item { tenant: tenants[number % 7], number, deed: Deed::Good }));
     let answered: HashSet<usize> = join_all(calls).await.into_iter().map(|one| one.unwrap().unwrap()).collect();
     assert_eq!(answered.len(), 2_000);
     let attempts = app.notes.attempts();
