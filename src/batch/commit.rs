@@ -118,7 +118,7 @@ impl<W: Work> GroupCommit<W> {
     async fn settle(&self, batch: Batch<W>) {
         let Batch { items, mut answers, .. } = batch;
         let mut failures = 0;
-        let mut parts: Vec<Range<usize>> = vec![0..items.len()];
+        let mut parts: Vec<Range<usize>> = std::iter::once(0..items.len()).collect();
         while let Some(part) = parts.pop() {
             let Some(todo) = items.get(part.clone()).filter(|todo| !todo.is_empty()) else { continue };
             let failed = match self.attempt_twice(todo).await {

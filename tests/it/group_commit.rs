@@ -82,15 +82,14 @@ impl Work for Notes {
             .execute(&mut **tx)
             .await?;
         for item in items {
-            match item.deed {
-                Deed::Good | Deed::Refused => {}
+            let statement = match item.deed {
+                Deed::Good | Deed::Refused => continue,
                 Deed::Poison => return Err(Error::internal("poison")),
                 Deed::Panic => panic!("a panicking item"),
-                Deed::Sql => drop(sqlx::query("select 1 / 0").execute(&mut **tx).await?),
-                Deed::AtCommit => {
-                    drop(sqlx::query("insert into seen values (1), (1)").execute(&mut **tx).await?);
-                }
-            }
+                Deed::Sql => "select 1 / 0",
+                Deed::AtCommit => "insert into seen values (1), (1)",
+            };
+            sqlx::query(statement).execute(&mut **tx).await?;
         }
         let outcome = |item: &Item| if item.deed == Deed::Refused { Err(item.number) } else { Ok(item.number) };
         Ok(items.iter().map(outcome).collect())
@@ -161,7 +160,7 @@ async fn what_waits_is_one_batch_in_which_everybody_has_an_outcome_of_its_own() 
     }
     let attempts = app.notes.attempts();
     assert_eq!(attempts.len(), 2);
-    for tenants_own in [|n: &usize| n % 4 == 0, |n: &usize| n % 4 != 0] {
+    for tenants_own in [|n: &usize| n.is_multiple_of(4), |n: &usize| !n.is_multiple_of(4)] {
         let order: Vec<usize> = attempts[1].iter().copied().filter(tenants_own).collect();
         assert!(order.is_sorted(), "a tenant's requests are decided in their order: {order:?}");
     }
