@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::auth::{Auth, Jwt, OperatorAccess};
+use crate::batch::{GroupCommit, Limits};
 use crate::chain::indexer::{Indexer, follow_movements};
 use crate::chain::{self, Chain, ChainSettings, SharedSigner};
 use crate::config::{Config, Role};
@@ -71,13 +72,23 @@ impl Server {
         let recorder = install_recorder().context("metrics cannot be recorded")?;
         let health = Health::new(recorder, readiness(&config.roles, &chain), gauges(&config.roles, &chain, &db));
         let (moved, moved_payouts) = mpsc::channel(CALL_BACKS);
+        let (keys, blind_indexer) = (TenantKeys::new(master_key.wrapping_key()), BlindIndexer::new(&master_key));
+        let acceptance = funding::Acceptance { treasury: chain.treasury(), clock: clock.clone() };
+        let provisioning = users::Provisioning {
+            keys: keys.clone(),
+            factory: chain.wallets(),
+            indexer: blind_indexer.clone(),
+            clock: clock.clone(),
+        };
         let app = App {
+            funds: GroupCommit::new(db.clone(), acceptance, Limits::default()),
+            provisions: GroupCommit::new(db.clone(), provisioning, Limits::default()),
             auth: Auth::new(db.clone(), clock.clone(), jwt, operator),
             tokens: config.tokens.clone(),
             fx: fx(&config, &clock)?,
             payouts: payouts(&config, &clock, moved)?,
-            blind_indexer: BlindIndexer::new(&master_key),
-            keys: TenantKeys::new(master_key.wrapping_key()),
+            blind_indexer,
+            keys,
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
             answers: AnswerSeal::new(&master_key),
             db,
@@ -102,6 +113,11 @@ impl Server {
             let tokens = self.config.tokens.iter().map(|token| token.contract).collect();
             let indexer = Indexer::new(self.app.chain.clone(), tokens, self.config.indexer);
             tend(&mut workers, indexer.run(workers_stop.clone()));
+        }
+        if self.config.roles.contains(&Role::Api) {
+            // They end with the workers, after the last request.
+            tend(&mut workers, self.app.funds.clone().run(workers_stop.clone()));
+            tend(&mut workers, self.app.provisions.clone().run(workers_stop.clone()));
         }
         let stop_api = shutdown.child_token();
         let api = self.serve(listener, stop_api.clone());

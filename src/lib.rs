@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod batch;
 pub mod chain;
 pub mod cli;
 pub mod config;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use uuid::Uuid;
 
 use crate::foundation::TenantId;
 
@@ -122,6 +123,11 @@ impl TenantTx {
     /// The (first) tenant of the scope.
     pub fn tenant(&self) -> TenantId {
         self.tenants.first().copied().unwrap_or(TenantId::OPERATOR)
+    }
+
+    /// The scope's tenants, for a statement about all that is theirs: row-level security refuses, and finds nothing.
+    pub fn scope(&self) -> Vec<Uuid> {
+        self.tenants.iter().map(|tenant| tenant.0).collect()
     }
 
     /// Makes it so.

@@ -145,6 +145,13 @@ impl Error {
         Self::from_status(StatusCode::SERVICE_UNAVAILABLE).retry_after(retry_after).because(source)
     }
 
+    /// 503 `overloaded`: more is asked for than can be done in time; `Retry-After` tells when to come back.
+    #[track_caller]
+    pub fn overloaded(retry_after: Duration) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many requests wait already; try again")
+            .retry_after(retry_after)
+    }
+
     /// 503 `timeout`: the request's time is up.
     #[track_caller]
     pub fn timeout() -> Self {

@@ -11,8 +11,11 @@
 //! posted.once.commit(tx, StatusCode::ACCEPTED, &answer).await
 //! ```
 //!
+//! Requests that are done together ([`crate::batch`]) are looked up and kept together: [`replay_all`], [`keep_all`].
+//!
 //! Answers are sealed at rest: one may hold a secret that is shown once.
 
+mod many;
 mod store;
 
 use std::sync::{Arc, OnceLock};
@@ -31,6 +34,9 @@ use super::{Error, Result};
 use crate::db::TenantTx;
 use crate::foundation::{DataKey, FailPoint, MasterKey, Mode, RequestDigest, Sealed, TenantId};
 
+use store::Record;
+
+pub use many::{Accepted, Repeated, keep_all, replay_all};
 pub use store::purge;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -101,18 +107,22 @@ impl Once {
             }
             first = store::find(tx, mode, &key.text).await?;
         }
-        let Some(first) = first else { return Ok(None) };
+        first.map(|first| self.again(key, tx.tenant(), mode, first)).transpose()
+    }
+
+    /// The kept answer for a repetition of its request; 409 for another request.
+    fn again(&self, key: &Key, tenant: TenantId, mode: Mode, first: Record) -> Result<Response> {
         if first.digest != key.request {
             return Err(Error::conflict(
                 "idempotency_key_reused",
                 "this Idempotency-Key was sent with another request",
             ));
         }
-        let body = self.seal.0.0.open(&context(tx.tenant(), mode, &key.text), &Sealed(first.answer))?;
+        let body = self.seal.0.0.open(&context(tenant, mode, &key.text), &Sealed(first.answer))?;
         let status = u16::try_from(first.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
         let mut response = json_response(status.unwrap_or(StatusCode::OK), body.to_vec());
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        Ok(Some(response))
+        Ok(response)
     }
 
     /// Keeps the answer when a key was sent, commits, and answers. Only for successes: a refusal rolls back and may be

@@ -79,8 +79,9 @@ pub async fn verify(tx: &mut TenantTx) -> Result<Vec<Discrepancy>> {
     let rows = sqlx::query!(
         r#"with side as (
             select tenant_id, debit as id, state, amount as debits, 0 as credits from ledger_transfer
+            where tenant_id = any($1)
             union all
-            select tenant_id, credit, state, 0, amount from ledger_transfer
+            select tenant_id, credit, state, 0, amount from ledger_transfer where tenant_id = any($1)
         ), rebuilt as (
             select tenant_id, id,
                 sum(debits) filter (where state = 'pending') as pending_debits,
@@ -99,7 +100,9 @@ pub async fn verify(tx: &mut TenantTx) -> Result<Vec<Discrepancy>> {
             coalesce(r.posted_credits, 0) as "rebuilt_posted_credits!: Amount"
         from ledger_account a
         left join rebuilt r on r.tenant_id = a.tenant_id and r.id = a.id
+        where a.tenant_id = any($1)
         order by a.tenant_id, a.token, a.kind"#,
+        &tx.scope(),
     )
     .fetch_all(&mut **tx)
     .await?;

@@ -17,6 +17,7 @@ use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{self, Auth};
+use crate::batch::GroupCommit;
 use crate::chain::Chain;
 use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock, Tokens};
@@ -36,6 +37,10 @@ pub struct App {
     pub clock: Clock,
     /// The configured tokens.
     pub tokens: Tokens,
+    /// Accepts deposits.
+    pub funds: GroupCommit<funding::Acceptance>,
+    /// Makes customers.
+    pub provisions: GroupCommit<users::Provisioning>,
     /// Exchange rates and quotes.
     pub fx: fx::Quotes,
     /// Mobile-money payouts.

@@ -136,7 +136,23 @@ impl NewEvent {
 /// Tells the endpoints of the transaction's tenants that want to know, once the transaction is committed. Events of one
 /// resource arrive in the order in which they are given.
 pub async fn emit(tx: &mut TenantTx, events: &[NewEvent]) -> db::Result<()> {
-    let Some(wanted) = store::wanted(tx, events).await? else { return Ok(()) };
+    let Some(endpoints) = store::endpoints(tx, events.iter().map(|event| event.tenant)).await? else { return Ok(()) };
+    insert(tx, &endpoints, events).await
+}
+
+/// The same for events of these tenants that are made only if one of them has an endpoint: most have none, and what is
+/// told of a thousand deposits is worth more than a glance while their accounts are locked.
+pub async fn emit_if_heard(
+    tx: &mut TenantTx,
+    tenants: impl Iterator<Item = TenantId>,
+    events: impl FnOnce() -> Vec<NewEvent>,
+) -> db::Result<()> {
+    let Some(endpoints) = store::endpoints(tx, tenants).await? else { return Ok(()) };
+    insert(tx, &endpoints, &events()).await
+}
+
+async fn insert(tx: &mut TenantTx, endpoints: &store::Endpoints, events: &[NewEvent]) -> db::Result<()> {
+    let Some(wanted) = store::wanted(endpoints, events)? else { return Ok(()) };
     store::insert(tx, &wanted).await
 }
 

@@ -39,7 +39,7 @@ pub use address::is_public;
 pub use courier::Keyring;
 pub use deliveries::{Enqueued, enqueue_replay, enqueue_test};
 pub use destination::{Destinations, InvalidDestination, Lookup, SystemLookup};
-pub use event::{EventType, NewEvent, Resource, emit};
+pub use event::{EventType, NewEvent, Resource, emit, emit_if_heard};
 pub use retention::{PurgeWebhooks, register};
 pub use secret::{OVERLAP, Secret};
 pub use transport::Transport;

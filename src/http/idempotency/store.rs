@@ -1,11 +1,16 @@
 //! SQL of the kept answers.
 
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
 use super::{Result, still_running};
 use crate::db::{Db, TenantTx};
-use crate::foundation::Mode;
+use crate::foundation::{Mode, TenantId};
 use crate::http::OnConstraint;
 
 /// A kept answer.
+#[derive(Clone)]
 pub struct Record {
     pub digest: Vec<u8>,
     pub status: i16,
@@ -51,6 +56,83 @@ pub async fn insert(tx: &mut TenantTx, mode: Mode, key: &str, digest: &[u8], sta
         digest,
         status,
         answer,
+    )
+    .execute(&mut **tx)
+    .await
+    .on_constraint("idempotency_record_pkey", |_| still_running())?;
+    Ok(())
+}
+
+/// An answer to be kept.
+pub struct New<'a> {
+    pub tenant: TenantId,
+    pub mode: Mode,
+    pub key: &'a str,
+    pub digest: [u8; 32],
+    pub status: i16,
+    pub answer: Vec<u8>,
+}
+
+/// [`lock`] for many keys: which of them are ours.
+pub async fn lock_all(tx: &mut TenantTx, numbers: &[i64]) -> Result<Vec<bool>> {
+    let locked = sqlx::query_scalar!(
+        r#"select pg_try_advisory_xact_lock(number) as "locked!"
+        from unnest($1::bigint[]) with ordinality as k (number, ord) order by ord"#,
+        numbers,
+    );
+    Ok(locked.fetch_all(&mut **tx).await?)
+}
+
+/// [`find`] for many keys.
+pub async fn find_all(
+    tx: &mut TenantTx,
+    names: &[(TenantId, Mode, &str)],
+) -> Result<HashMap<(TenantId, Mode, String), Record>> {
+    let rows = sqlx::query!(
+        "select r.tenant_id, r.mode, r.key, r.digest, r.status, r.answer
+        from unnest($1::uuid[], $2::text[], $3::text[]) as k (tenant_id, mode, key)
+        join idempotency_record r using (tenant_id, mode, key)
+        where r.created_at > now() - interval '24 hours'",
+        &names.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<Uuid>>(),
+        &names.iter().map(|(_, mode, _)| mode.as_str()).collect::<Vec<_>>() as &[&str],
+        &names.iter().map(|(.., key)| *key).collect::<Vec<_>>() as &[&str],
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let name = (TenantId(row.tenant_id), Mode::from_word(&row.mode)?, row.key);
+            Some((name, Record { digest: row.digest, status: row.status, answer: row.answer }))
+        })
+        .collect())
+}
+
+/// [`insert`] for many answers under different keys.
+pub async fn insert_all(tx: &mut TenantTx, new: &[New<'_>]) -> Result<()> {
+    let tenants: Vec<Uuid> = new.iter().map(|one| one.tenant.0).collect();
+    let modes: Vec<&str> = new.iter().map(|one| one.mode.as_str()).collect();
+    let keys: Vec<&str> = new.iter().map(|one| one.key).collect();
+    sqlx::query!(
+        "delete from idempotency_record r
+        using unnest($1::uuid[], $2::text[], $3::text[]) as k (tenant_id, mode, key)
+        where r.tenant_id = k.tenant_id and r.mode = k.mode and r.key = k.key
+            and r.created_at <= now() - interval '24 hours'",
+        &tenants,
+        &modes as &[&str],
+        &keys as &[&str],
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "insert into idempotency_record (tenant_id, mode, key, digest, status, answer)
+        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::smallint[], $6::bytea[])",
+        &tenants,
+        &modes as &[&str],
+        &keys as &[&str],
+        &new.iter().map(|one| one.digest.to_vec()).collect::<Vec<_>>(),
+        &new.iter().map(|one| one.status).collect::<Vec<_>>(),
+        &new.iter().map(|one| one.answer.clone()).collect::<Vec<_>>(),
     )
     .execute(&mut **tx)
     .await

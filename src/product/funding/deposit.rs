@@ -107,7 +107,8 @@ impl Deposits {
         if !accepted.is_empty() {
             enqueue(tx, treasury, &accepted).await?;
             store::insert(tx, &accepted).await?;
-            webhooks::emit(tx, &events::accepted(accepted)).await?;
+            let tenants = accepted.iter().map(|deposit| deposit.tenant);
+            webhooks::emit_if_heard(tx, tenants, || events::accepted(accepted.iter().copied())).await?;
         }
         let repeated = wanted.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Duplicate);
         let statuses = statuses(tx, repeated.map(|(deposit, _)| deposit)).await?;

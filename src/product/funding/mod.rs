@@ -7,9 +7,12 @@
 //!
 //! A test key's goes through the same states on the simulated chain, and touches no ledger.
 //!
+//! Those that are asked for at the same time are accepted together ([`Acceptance`]), each by itself.
+//!
 //! A deposit, the ledger's transfer that reserves its money and the chain operation that moves it are committed
 //! together and share one id. What became of the operation comes back through [`Settlement`].
 
+mod acceptance;
 mod deposit;
 mod events;
 mod listing;
@@ -25,6 +28,7 @@ use utoipa_axum::routes;
 use super::App;
 
 pub use deposit::KIND;
+pub use acceptance::Acceptance;
 pub use deposit::{Decision, Deposits, NewDeposit, Status};
 pub use worker::Settlement;
 

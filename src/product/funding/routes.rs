@@ -1,19 +1,18 @@
 //! `/v1/users/fund`
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use super::deposit::{Decision, Deposits, NewDeposit};
+use super::acceptance::Ask;
+use super::deposit::NewDeposit;
 use super::request::Fund;
 use crate::auth::Tenant;
 use crate::foundation::Mode;
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
-use crate::http::{Error, Posted, Result};
+use crate::http::{Posted, Result};
 use crate::product::App;
 use crate::product::users::Directory;
 
@@ -38,6 +37,17 @@ pub struct AcceptedDeposit {
     created_at: DateTime<Utc>,
 }
 
+impl AcceptedDeposit {
+    pub(super) fn of(deposit: &NewDeposit) -> Self {
+        let (status, message) = match deposit.mode {
+            Mode::Live => (AcceptedAs::Queued, "Deposit queued for on-chain settlement"),
+            Mode::Test => (AcceptedAs::SandboxSimulated, "Deposit simulated: a test key moves nothing"),
+        };
+        let deposit_id = deposit.deposit_id.to_string();
+        Self { deposit_id, status, message, created_at: deposit.created_at }
+    }
+}
+
 /// Pays stablecoin from your treasury balance into a customer's wallet.
 ///
 /// The amount is reserved at once and moves on chain soon after; `GET /v1/dashboard/deposits/{deposit_id}` tells how far
@@ -51,57 +61,7 @@ pub struct AcceptedDeposit {
         CaasErrors, CaasPostErrors))]
 pub async fn fund(caller: Tenant, State(app): State<App>, posted: Posted<Fund>) -> Result<Response> {
     let wish = posted.body.read(&app.tokens)?;
-    let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    if let Some(first) = posted.once.replay(&mut tx, caller.mode).await? {
-        return Ok(first);
-    }
-    let customer = Directory::new(app.blind_indexer.clone(), caller.mode).find(&mut tx, &wish.phone).await?;
-    let customer = customer.ok_or_else(Directory::not_provisioned)?;
-    let deposit = NewDeposit {
-        tenant: caller.tenant,
-        mode: caller.mode,
-        id: Uuid::now_v7(),
-        deposit_id: wish.deposit_id,
-        customer: customer.id,
-        wallet: customer.wallet,
-        token: wish.token,
-        amount: wish.amount,
-        local_fiat_amount: wish.local_fiat_amount,
-        // As precise as the database, so that this answer and later ones agree.
-        created_at: app.clock.now().trunc_subsecs(6),
-    };
-    let wanted = std::slice::from_ref(&deposit);
-    let decisions = match caller.mode {
-        Mode::Live => Deposits::request(&mut tx, app.chain.treasury(), wanted).await?,
-        Mode::Test => Deposits::simulate(&mut tx, app.chain.treasury(), wanted).await?,
-    };
-    for decision in decisions {
-        refuse(&deposit, &decision)?;
-    }
-    let (status, message) = match deposit.mode {
-        Mode::Live => (AcceptedAs::Queued, "Deposit queued for on-chain settlement"),
-        Mode::Test => (AcceptedAs::SandboxSimulated, "Deposit simulated: a test key moves nothing"),
-    };
-    let answer =
-        AcceptedDeposit { deposit_id: deposit.deposit_id.to_string(), status, message, created_at: deposit.created_at };
-    posted.once.commit(tx, StatusCode::ACCEPTED, &answer).await
-}
-
-fn refuse(deposit: &NewDeposit, decision: &Decision) -> Result<()> {
-    match decision {
-        Decision::Accepted => Ok(()),
-        Decision::Insufficient => Err(Error::payment_required(
-            "insufficient_balance",
-            format!(
-                "the treasury balance of {} does not cover this deposit; top up via /v1/dashboard/treasury/topup",
-                deposit.token.symbol
-            ),
-        )),
-        Decision::Duplicate(status) => Err(Error::conflict(
-            "duplicate_deposit",
-            format!("a deposit of this deposit_id exists and is {}", status.as_str()),
-        )
-        .with("deposit_id", deposit.deposit_id.as_str())
-        .with("status", status)),
-    }
+    let directory = Directory::new(app.blind_indexer.clone(), caller.mode);
+    let customer = directory.index_of(caller.tenant, &wish.phone);
+    app.funds.submit(Ask { tenant: caller.tenant, mode: caller.mode, customer, wish, once: posted.once }).await?
 }

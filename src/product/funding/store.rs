@@ -15,29 +15,44 @@ use crate::foundation::{Amount, Mode, TenantId};
 
 pub use advance::{Moved, advance};
 
-/// Stores live deposits whose transfers and operations exist in this transaction.
+/// Stores live deposits whose transfers and operations exist in this transaction. The ledger keeps each reference once, so
+/// that a name which is there already was made behind its back, and is an error.
 pub async fn insert(tx: &mut TenantTx, deposits: &[&NewDeposit]) -> db::Result<()> {
-    let stored = insert_unless_known(tx, deposits).await?;
-    if stored.len() == deposits.len() {
-        return Ok(());
-    }
-    // The ledger keeps each reference once, so this deposit was made behind its back.
-    Err(Error::Protocol("a deposit exists without its transfer".into()))
-}
-
-/// Stores those whose name is new; returns their ids.
-pub async fn insert_unless_known(tx: &mut TenantTx, deposits: &[&NewDeposit]) -> db::Result<HashSet<Uuid>> {
-    let transfers: Vec<Option<Uuid>> =
-        deposits.iter().map(|deposit| (deposit.mode == Mode::Live).then_some(deposit.id)).collect();
-    let ids = sqlx::query_scalar!(
+    sqlx::query!(
         "insert into deposit (tenant_id, mode, deposit_id, id, customer_id, wallet, token, amount, local_fiat_amount,
             status, transfer_id, chain_op_id, created_at)
         select tenant_id, mode, deposit_id, id, customer_id, wallet, token, amount, local_fiat_amount,
-            'QUEUED', transfer_id, id, created_at
+            'QUEUED', id, id, created_at
         from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::bytea[], $7::text[], $8::numeric[],
-                $9::numeric[], $10::uuid[], $11::timestamptz[])
+                $9::numeric[], $10::timestamptz[])
+            as d (tenant_id, mode, deposit_id, id, customer_id, wallet, token, amount, local_fiat_amount, created_at)",
+        &deposits.iter().map(|d| d.tenant.0).collect::<Vec<_>>(),
+        &deposits.iter().map(|d| d.mode.as_str()).collect::<Vec<_>>() as &[&str],
+        &deposits.iter().map(|d| d.deposit_id.as_str()).collect::<Vec<_>>() as &[&str],
+        &deposits.iter().map(|d| d.id).collect::<Vec<_>>(),
+        &deposits.iter().map(|d| d.customer).collect::<Vec<_>>(),
+        &deposits.iter().map(|d| d.wallet.to_vec()).collect::<Vec<_>>(),
+        &deposits.iter().map(|d| &*d.token.symbol).collect::<Vec<_>>() as &[&str],
+        &deposits.iter().map(|d| d.amount).collect::<Vec<_>>() as &[Amount],
+        &deposits.iter().map(|d| d.local_fiat_amount).collect::<Vec<_>>() as &[Decimal],
+        &deposits.iter().map(|d| d.created_at).collect::<Vec<_>>(),
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Stores test keys' deposits whose name is new; returns their ids.
+pub async fn insert_unless_known(tx: &mut TenantTx, deposits: &[&NewDeposit]) -> db::Result<HashSet<Uuid>> {
+    let ids = sqlx::query_scalar!(
+        "insert into deposit (tenant_id, mode, deposit_id, id, customer_id, wallet, token, amount, local_fiat_amount,
+            status, chain_op_id, created_at)
+        select tenant_id, mode, deposit_id, id, customer_id, wallet, token, amount, local_fiat_amount,
+            'QUEUED', id, created_at
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::bytea[], $7::text[], $8::numeric[],
+                $9::numeric[], $10::timestamptz[])
             with ordinality as d (tenant_id, mode, deposit_id, id, customer_id, wallet, token, amount,
-                local_fiat_amount, transfer_id, created_at, ord)
+                local_fiat_amount, created_at, ord)
         order by ord
         on conflict on constraint deposit_pkey do nothing
         returning id",
@@ -50,7 +65,6 @@ pub async fn insert_unless_known(tx: &mut TenantTx, deposits: &[&NewDeposit]) ->
         &deposits.iter().map(|d| &*d.token.symbol).collect::<Vec<_>>() as &[&str],
         &deposits.iter().map(|d| d.amount).collect::<Vec<_>>() as &[Amount],
         &deposits.iter().map(|d| d.local_fiat_amount).collect::<Vec<_>>() as &[Decimal],
-        &transfers as &[Option<Uuid>],
         &deposits.iter().map(|d| d.created_at).collect::<Vec<_>>(),
     )
     .fetch_all(&mut **tx)
@@ -169,13 +183,14 @@ pub async fn contradictions(tx: &mut TenantTx) -> db::Result<Vec<Contradiction>>
         Contradiction,
         r#"select t.reference as "reference?", t.state as "transfer_state?", t.amount as "transfer_amount?: Amount",
             d.deposit_id as "deposit_id?", d.status as "status?", d.amount as "amount?: Amount"
-        from (select * from ledger_transfer where reason = 'deposit') t
-        full join (select * from deposit where mode = 'live') d on d.tenant_id = t.tenant_id and d.transfer_id = t.id
+        from (select * from ledger_transfer where tenant_id = any($1) and reason = 'deposit') t
+        full join (select * from deposit where tenant_id = any($1) and mode = 'live') d on d.tenant_id = t.tenant_id and d.transfer_id = t.id
         where t.id is null or d.id is null or t.amount <> d.amount or t.state <> case d.status
             when 'SETTLED' then 'posted'
             when 'FAILED' then 'voided'
             else 'pending' end
         limit 100"#,
+        &tx.scope(),
     )
     .fetch_all(&mut **tx)
     .await

@@ -46,6 +46,14 @@ pub async fn wrapped_key(tx: &mut TenantTx, tenant: TenantId) -> Result<Option<V
     Ok(key.fetch_optional(&mut **tx).await?)
 }
 
+/// The wrapped keys of these tenants.
+pub async fn wrapped_keys(tx: &mut TenantTx, tenants: &[TenantId]) -> Result<Vec<(TenantId, Vec<u8>)>> {
+    let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
+    let keys = sqlx::query!("select tenant_id, wrapped_key from tenant where tenant_id = any($1)", &ids);
+    let keys = keys.fetch_all(&mut **tx).await?;
+    Ok(keys.into_iter().map(|key| (TenantId(key.tenant_id), key.wrapped_key)).collect())
+}
+
 pub async fn tenant_by_namespace(tx: &mut EngineTx, namespace: &str) -> Result<Option<TenantRecord>> {
     let tenant = sqlx::query_as!(
         Row,

@@ -1,5 +1,6 @@
 //! Tenants and their keys.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
@@ -25,6 +26,13 @@ impl TenantKeys {
         let wrapped = store::wrapped_key(tx, tenant).await?;
         let wrapped = wrapped.ok_or_else(|| Error::not_found("tenant_not_found", "there is no such tenant"))?;
         Ok(self.0.unwrap_key(&context(tenant), &WrappedKey(wrapped))?)
+    }
+
+    /// The keys of these of the transaction's tenants.
+    pub async fn of_all(&self, tx: &mut TenantTx, tenants: &[TenantId]) -> Result<HashMap<TenantId, DataKey>> {
+        let wrapped = store::wrapped_keys(tx, tenants).await?;
+        let unwrap = |(tenant, key)| Ok((tenant, self.0.unwrap_key(&context(tenant), &WrappedKey(key))?));
+        wrapped.into_iter().map(unwrap).collect()
     }
 
     fn new_key_for(&self, tenant: TenantId) -> Result<WrappedKey> {

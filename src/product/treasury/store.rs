@@ -134,10 +134,11 @@ pub async fn contradictions(tx: &mut TenantTx) -> db::Result<Vec<Contradiction>>
     sqlx::query_as!(
         Contradiction,
         r#"select t.reference as "reference?", u.id as "topup?"
-        from (select * from ledger_transfer where reason = 'topup') t
-        full join (select * from topup where status = 'CONFIRMED') u on u.tenant_id = t.tenant_id and u.id = t.id
+        from (select * from ledger_transfer where tenant_id = any($1) and reason = 'topup') t
+        full join (select * from topup where tenant_id = any($1) and status = 'CONFIRMED') u on u.tenant_id = t.tenant_id and u.id = t.id
         where t.id is null or u.id is null or t.amount <> u.amount or t.token <> u.token or t.state <> 'posted'
         limit 100"#,
+        &tx.scope(),
     )
     .fetch_all(&mut **tx)
     .await

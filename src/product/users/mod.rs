@@ -16,6 +16,7 @@ mod listing;
 mod outside;
 mod phone_change;
 mod profile;
+mod provisioning;
 mod records;
 mod routes;
 mod salt;
@@ -31,6 +32,7 @@ use super::App;
 pub use customer::{Customer, Directory};
 pub use customer_keys::CustomerKeys;
 pub use outside::OutsideMovements;
+pub use provisioning::Provisioning;
 pub use spending::{Holding, Spender};
 
 /// The routes of users.

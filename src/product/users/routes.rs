@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
-use super::customer::{Directory, Provisioned};
-use super::{Customer, balance};
+use super::provisioning::Ask;
+use super::{Customer, Directory, balance};
 use crate::auth::Tenant;
 use crate::foundation::{BlindIndex, Phone};
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
@@ -67,18 +66,8 @@ impl ProvisionedWallet {
         CaasErrors, CaasPostErrors))]
 pub async fn provision(caller: Tenant, State(app): State<App>, posted: Posted<Provision>) -> Result<Response> {
     let phone = read_phone("phone_number", &posted.body.phone_number)?;
-    let directory = Directory::new(app.blind_indexer.clone(), caller.mode);
-    let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    if let Some(first) = posted.once.replay(&mut tx, caller.mode).await? {
-        return Ok(first);
-    }
-    let provisioned = directory.provision(&mut tx, &app.keys, app.chain.wallets(), &phone, app.clock.now()).await?;
-    let (status, customer) = match provisioned {
-        Provisioned::Created(customer) => (ProvisionStatus::Created, customer),
-        Provisioned::AlreadyExists(customer) => (ProvisionStatus::AlreadyExists, customer),
-    };
-    let answer = ProvisionedWallet::of(&customer, &directory.blind_index(&tx, &phone), status);
-    posted.once.commit(tx, StatusCode::OK, &answer).await
+    let index = Directory::new(app.blind_indexer.clone(), caller.mode).index_of(caller.tenant, &phone);
+    app.provisions.submit(Ask { tenant: caller.tenant, mode: caller.mode, phone, index, once: posted.once }).await?
 }
 
 #[derive(Deserialize, IntoParams)]

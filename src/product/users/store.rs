@@ -1,33 +1,21 @@
 //! SQL of customers and their wallets.
 
+mod provisioning;
+
+use std::collections::HashMap;
+
 use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Customer;
+use super::customer::Name;
 use super::phone_change::{Changer, Held, PhoneChange, taken};
 use crate::db::{self, Error, TenantTx};
 use crate::foundation::{BlindIndex, Mode, Sealed, WrappedKey};
 use crate::http::{self, OnConstraint};
 
-/// A customer to be stored.
-pub struct NewCustomer {
-    pub id: Uuid,
-    pub mode: Mode,
-    pub blind_index: BlindIndex,
-    pub phone_sealed: Sealed,
-    pub wrapped_key: WrappedKey,
-    pub created_at: DateTime<Utc>,
-}
-
-/// A customer's primary wallet to be stored.
-pub struct NewWallet {
-    pub customer: Uuid,
-    pub address: Address,
-    pub salt: [u8; 32],
-    pub owner: Address,
-    pub created_at: DateTime<Utc>,
-}
+pub use provisioning::{NewCustomer, NewWallet, insert_all, insert_wallets, times_left};
 
 pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Result<Option<Customer>> {
     let row = sqlx::query!(
@@ -42,6 +30,30 @@ pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Resu
     .fetch_optional(&mut **tx)
     .await?;
     row.map(|row| customer(row.id, &row.address, row.created_at)).transpose()
+}
+
+/// The customers of these names.
+pub async fn find_all<'a>(tx: &mut TenantTx, names: &[Name<'a>]) -> db::Result<HashMap<Name<'a>, Customer>> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        "select i.ord as \"ord!\", c.id, w.address, w.created_at
+        from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as i (tenant_id, mode, blind_index, ord)
+        join customer c using (tenant_id, mode, blind_index)
+        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary",
+        &names.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<_>>(),
+        &names.iter().map(|(_, mode, _)| mode.as_str()).collect::<Vec<_>>() as &[&str],
+        &names.iter().map(|(.., index)| index.as_str()).collect::<Vec<_>>() as &[&str],
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .filter_map(|row| {
+            let name = names.get(usize::try_from(row.ord - 1).ok()?)?;
+            Some(customer(row.id, &row.address, row.created_at).map(|customer| (*name, customer)))
+        })
+        .collect()
 }
 
 /// The customer of a blind index with the owner and the salt of their wallet; the customer's row stays locked against
@@ -73,54 +85,6 @@ pub async fn wrapped_key(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option
         customer
     );
     Ok(key.fetch_optional(&mut **tx).await?.map(WrappedKey))
-}
-
-/// Stores a customer; `false` when the phone number has one, whose transaction is then over.
-pub async fn insert(tx: &mut TenantTx, new: &NewCustomer) -> db::Result<bool> {
-    let inserted = sqlx::query!(
-        "insert into customer (tenant_id, id, mode, blind_index, phone_sealed, wrapped_key, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7)
-        on conflict (tenant_id, mode, blind_index) do nothing",
-        tx.tenant().0,
-        new.id,
-        new.mode.as_str(),
-        new.blind_index.as_str(),
-        new.phone_sealed.0,
-        new.wrapped_key.0,
-        new.created_at,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(inserted.rows_affected() > 0)
-}
-
-pub async fn insert_wallet(tx: &mut TenantTx, new: &NewWallet) -> db::Result<Customer> {
-    let row = sqlx::query!(
-        "insert into wallet (tenant_id, id, customer_id, kind, address, salt, owner, is_primary, created_at)
-        values ($1, $2, $3, 'smart', $4, $5, $6, true, $7)
-        returning address, created_at",
-        tx.tenant().0,
-        Uuid::now_v7(),
-        new.customer,
-        new.address.as_slice(),
-        new.salt.as_slice(),
-        new.owner.as_slice(),
-        new.created_at,
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    customer(new.customer, &row.address, row.created_at)
-}
-
-/// How many customers have left a phone number.
-pub async fn times_left(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Result<u64> {
-    let left = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from phone_change where tenant_id = $1 and mode = $2 and old_blind_index = $3"#,
-        tx.tenant().0,
-        mode.as_str(),
-        index.as_str(),
-    );
-    u64::try_from(left.fetch_one(&mut **tx).await?).map_err(|error| Error::Decode(error.into()))
 }
 
 /// The customer of a blind index, whom nobody else changes until the transaction ends.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::NEWS;
 use crate::db::{self, TenantTx};
+use crate::foundation::TenantId;
 use crate::webhooks::event::{EventType, NewEvent};
 
 /// Events that somebody wants, and who.
@@ -27,9 +28,12 @@ struct Endpoint {
     events: Option<Vec<String>>,
 }
 
-/// Which of these events any endpoint wants; `None` when none.
-pub async fn wanted<'a>(tx: &mut TenantTx, events: &'a [NewEvent]) -> db::Result<Option<Wanted<'a>>> {
-    let tenants: BTreeSet<Uuid> = events.iter().map(|event| event.tenant.0).collect();
+/// Tenants' endpoints, oldest first.
+pub struct Endpoints(HashMap<Uuid, Vec<Endpoint>>);
+
+/// The endpoints of these tenants; `None` when they have none.
+pub async fn endpoints(tx: &mut TenantTx, tenants: impl Iterator<Item = TenantId>) -> db::Result<Option<Endpoints>> {
+    let tenants: BTreeSet<Uuid> = tenants.map(|tenant| tenant.0).collect();
     if tenants.is_empty() {
         return Ok(None);
     }
@@ -44,6 +48,11 @@ pub async fn wanted<'a>(tx: &mut TenantTx, events: &'a [NewEvent]) -> db::Result
     for row in rows {
         endpoints.entry(row.tenant_id).or_default().push(Endpoint { id: row.id, events: row.events });
     }
+    Ok((!endpoints.is_empty()).then_some(Endpoints(endpoints)))
+}
+
+/// Which of these events any of the endpoints wants; `None` when none.
+pub fn wanted<'a>(Endpoints(endpoints): &Endpoints, events: &'a [NewEvent]) -> db::Result<Option<Wanted<'a>>> {
     let mut wanted = Wanted { events: Vec::new(), deliveries: Vec::new() };
     for new in events {
         let place = wanted.events.len();

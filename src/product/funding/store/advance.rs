@@ -30,7 +30,7 @@ pub struct Moved {
     pub was_ended: bool,
 }
 
-/// Moves deposits to where their operations stand; returns those that moved or stood there.
+/// Moves deposits to where their operations stand, whose ids are theirs; returns those that moved or stood there.
 pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<Vec<Moved>> {
     sqlx::query_as!(
         Moved,
@@ -42,10 +42,10 @@ pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<
             submitted_at = coalesce(d.submitted_at, n.submitted_at),
             ended_at = case when n.status in ('SETTLED', 'FAILED') then coalesce(n.ended_at, now()) end
         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::timestamptz[],
-                $8::timestamptz[])
-            as n (tenant_id, operation, status, tx_hash, block_number, failure, submitted_at, ended_at)
-        join deposit before on before.tenant_id = n.tenant_id and before.chain_op_id = n.operation
-        where d.tenant_id = n.tenant_id and d.chain_op_id = n.operation
+                $8::timestamptz[], $9::text[])
+            as n (tenant_id, operation, status, tx_hash, block_number, failure, submitted_at, ended_at, mode)
+        join deposit before on before.tenant_id = n.tenant_id and before.mode = n.mode and before.id = n.operation
+        where d.tenant_id = n.tenant_id and d.mode = n.mode and d.id = n.operation
             and d.status in ('QUEUED', 'SUBMITTED', n.status)
         returning d.tenant_id, d.mode, d.id, d.deposit_id, d.status, d.token, d.amount as "amount: Amount",
             d.local_fiat_amount as "local_fiat_amount: Decimal", d.wallet, d.tx_hash, d.block_number, d.failure,
@@ -60,6 +60,7 @@ pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<
         &news.iter().map(|(n, _)| n.failure.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
         &news.iter().map(|(n, _)| n.submitted_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
         &news.iter().map(|(n, _)| n.ended_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
+        &news.iter().map(|(n, _)| n.mode.as_str()).collect::<Vec<_>>() as &[&str],
     )
     .fetch_all(&mut **tx)
     .await

@@ -184,15 +184,15 @@ pub async fn contradictions(tx: &mut TenantTx) -> db::Result<Vec<Contradiction>>
     sqlx::query_as!(
         Contradiction,
         r#"with received as (
-            select * from ledger_transfer where reason = 'withdrawal'
+            select * from ledger_transfer where tenant_id = any($1) and reason = 'withdrawal'
         ), paid as (
-            select * from ledger_transfer where reason = 'payout'
+            select * from ledger_transfer where tenant_id = any($1) and reason = 'payout'
         ), returned as (
-            select * from ledger_transfer where reason = 'withdrawal_refund'
+            select * from ledger_transfer where tenant_id = any($1) and reason = 'withdrawal_refund'
         )
         select w.id as "id?", w.status as "status?", w.refund as "refund?", r.state as "received?",
             p.state as "paid?", b.state as "returned?"
-        from (select * from withdrawal where mode = 'live') w
+        from (select * from withdrawal where tenant_id = any($1) and mode = 'live') w
         full join received r on r.tenant_id = w.tenant_id and r.id = w.id
         left join paid p on p.tenant_id = w.tenant_id and p.reference = 'payout:' || w.id
         left join returned b on b.tenant_id = w.tenant_id and b.id = w.refund_op_id
@@ -206,6 +206,7 @@ pub async fn contradictions(tx: &mut TenantTx) -> db::Result<Vec<Contradiction>>
             or coalesce(w.refund = 'returned', false) <> coalesce(b.state = 'posted' and b.amount = w.amount, false)
             or coalesce(w.refund = 'sent', false) <> coalesce(b.state = 'pending', false)
         limit 100"#,
+        &tx.scope(),
     )
     .fetch_all(&mut **tx)
     .await
