@@ -52,6 +52,11 @@ impl RpcError {
         Self::Unavailable(TIME_LIMIT.into())
     }
 
+    /// Whether that is what went wrong.
+    pub(super) fn is_time_limit(&self) -> bool {
+        matches!(self, Self::Unavailable(what) if what == TIME_LIMIT)
+    }
+
     /// The node answered that it does not have the block.
     pub(super) fn no_such_block() -> Self {
         Self::Refused { kind: Refusal::OtherBlock, message: "the node does not have the block".into(), data: None }

@@ -154,11 +154,13 @@ impl Endpoint {
             metrics::counter!("diolkos_rpc_errors_total", "endpoint" => name(), "method" => method, "kind" => kind)
                 .increment(1);
         }
-        let mut state = self.state();
-        state.health.record(outcome(error), took, Instant::now());
+        let (mut state, now) = (self.state(), Instant::now());
+        state.health.record(outcome(error), took, now);
         // Behind a new connection there may be another node.
-        if error.is_some_and(RpcError::is_lost_connection) {
-            state.identity.doubt();
+        match error {
+            Some(error) if error.is_time_limit() => state.identity.doubt_a_little(now),
+            Some(error) if error.is_lost_connection() => state.identity.doubt(),
+            _ => {}
         }
     }
 }

@@ -188,7 +188,8 @@ mod tests {
         assert!(health.rests(now + milliseconds(499)) && !health.rests(now + milliseconds(500)));
         (0..60).for_each(|_| health.record(Outcome::Failed, milliseconds(5), now));
         assert!(health.rests(now + milliseconds(31_999)) && !health.rests(now + milliseconds(32_000)));
-        assert!(health.score(4, now + milliseconds(32_000)) < 20);
+        assert_eq!(health.failing(now), 1_000);
+        assert_eq!(health.score(4, now + milliseconds(32_000)), 88, "three half-lives later");
         assert!(health.score(4, now + Duration::from_secs(70)) > 95, "what is long ago is forgotten");
         health.record(Outcome::Answered, milliseconds(5), now);
         assert!(!health.rests(now));

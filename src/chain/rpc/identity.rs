@@ -77,6 +77,11 @@ impl Identity {
         self.settled_until = None;
     }
 
+    /// It must be asked again soon, while others go on: an answer that is late tells little.
+    pub(super) fn doubt_a_little(&mut self, now: Instant) {
+        self.settled_until = self.settled_until.map(|until| until.min(now));
+    }
+
     /// The other chain that it was found to serve.
     pub(super) fn other_chain(&self) -> Option<u64> {
         self.served.filter(|served| self.wanted.is_some_and(|wanted| wanted != *served))
@@ -105,7 +110,12 @@ mod tests {
         assert!(matches!(identity.known(later), Known::Doubtful));
         assert!(matches!(identity.known(later), Known::Right), "one asks, the others go on");
 
+        identity.doubt_a_little(later);
+        assert!(matches!(identity.known(later), Known::Doubtful));
+        assert!(matches!(identity.known(later), Known::Right), "one asks, the others go on");
+
         identity.doubt();
+        identity.doubt_a_little(later);
         assert!(matches!(identity.known(later), Known::Doubtful));
         assert!(matches!(identity.known(later), Known::Doubtful));
     }
