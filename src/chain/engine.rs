@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::Chain;
 use super::bundler::{Deposit, EndpointError, Rest};
 use super::refill::Refills;
+use super::refusal::Refusal;
 use super::rpc::Head;
 use super::rpc_error::RpcError;
 use super::store::{self, Lease, Unheld};
@@ -151,6 +152,18 @@ impl Engine {
         store::acquire(self.chain.db(), self.lane.address(), self.holder, self.chain.settings().lease).await
     }
 
+    /// How many nonces of the lane the chain has passed: as of that block, so that what they carried lies in blocks that were
+    /// seen. From a node that keeps no past state as of now: what is not seen yet is then found when it would board again.
+    async fn passed(&self, head: &Head) -> Result<u64> {
+        let (rpc, lane) = (self.chain.rpc(), self.lane.address());
+        match rpc.nonce(lane, BlockNumberOrTag::Number(head.number)).await {
+            Err(RpcError::Refused { kind: Refusal::OtherBlock, .. }) => {
+                Ok(rpc.nonce(lane, BlockNumberOrTag::Latest).await?)
+            }
+            passed => Ok(passed?),
+        }
+    }
+
     /// Acts upon a block up to which everything was seen.
     async fn round(&mut self, seen: Option<Head>) -> Result<()> {
         let Some(mut lease) = self.lease().await? else {
@@ -161,8 +174,7 @@ impl Engine {
         let Some(head) = seen else { return Ok(()) };
         if self.acted != Some(head) {
             self.check_lane().await?;
-            // The nonce as of that block: what it has passed lies in blocks that were seen.
-            let passed = self.chain.rpc().nonce(lease.lane, BlockNumberOrTag::Number(head.number)).await?;
+            let passed = self.passed(&head).await?;
             self.follow_nonce(&mut lease, passed, &head).await?;
             self.maintain(&mut lease, &head).await?;
             if self.refills.is_some() {
