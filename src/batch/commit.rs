@@ -147,7 +147,7 @@ impl<W: Work> GroupCommit<W> {
     async fn attempt_twice(&self, items: &[W::Item]) -> std::result::Result<Vec<W::Outcome>, Failure> {
         let begun = Instant::now();
         match self.attempt(items).await {
-            Err(Failure::Undone(error)) if is_transient(&error) && begun.elapsed() < BRIEFLY => {
+            Err(Failure::Undone(error)) if was_interrupted(&error) && begun.elapsed() < BRIEFLY => {
                 tracing::warn!(work = W::NAME, items = items.len(), %error, "a batch is tried again");
                 self.attempt(items).await
             }
@@ -193,7 +193,19 @@ fn tell<W: Work>(
     }
 }
 
-/// Whether another try may go better.
+/// Whether the transaction ended through no fault of its own: by a deadlock, a serialisation failure, or with its
+/// connection. A statement that was given up took too long, and would again.
+fn was_interrupted(error: &Error) -> bool {
+    match error.source_as::<db::Error>() {
+        Some(db::Error::Io(_) | db::Error::Protocol(_)) => true,
+        Some(db::Error::Database(refused)) => {
+            refused.code().is_some_and(|state| ["08", "40", "57P"].iter().any(|class| state.starts_with(class)))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the database is in trouble, which no smaller batch avoids.
 fn is_transient(error: &Error) -> bool {
     error.status() == StatusCode::SERVICE_UNAVAILABLE
 }
