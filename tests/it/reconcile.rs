@@ -32,6 +32,15 @@ async fn acme(app: &TestApp) -> TestTenant {
     acme
 }
 
+/// Waits until reconciliation has begun: what the indexer has is final.
+async fn begun(app: &TestApp) -> Value {
+    until("reconciliation has begun", || async {
+        let report = reconcile(app, "").await;
+        (report["ok"] == true && report["block"].is_u64()).then_some(report)
+    })
+    .await
+}
+
 /// Waits until a run compares blocks up to this one at least.
 async fn up_to(app: &TestApp, block: u64, query: &str) -> Value {
     until("reconciliation has got to the block", || async {
@@ -45,11 +54,7 @@ async fn up_to(app: &TestApp, block: u64, query: &str) -> Value {
 async fn what_agrees_agrees_while_payments_are_under_way_and_whoever_adds_to_the_treasury() {
     let app = TestApp::indexed().await;
     let acme = acme(&app).await;
-    let first = until("the indexer has begun", || async {
-        let report = reconcile(&app, "").await;
-        (report["ok"] == true).then_some(report)
-    })
-    .await;
+    let first = begun(&app).await;
     assert_eq!(first["tenants"], 1);
     assert_eq!(first["tokens"][0], json!({"token": "USDC", "on_chain": "1000000.000000", "owed": "1000.000000"}));
 
@@ -91,7 +96,7 @@ async fn what_agrees_agrees_while_payments_are_under_way_and_whoever_adds_to_the
 async fn an_operation_that_is_not_the_transfer_it_names_is_found_with_its_block() {
     let app = TestApp::indexed().await;
     let acme = acme(&app).await;
-    until("it agrees", || async { (reconcile(&app, "").await["ok"] == true).then_some(()) }).await;
+    begun(&app).await;
     acme.fund(&phone(1), "dep_1", "5.00").await.expect(202);
     let block = acme.until_deposit_is("dep_1", "SETTLED").await["block_number"].as_u64().unwrap();
     up_to(&app, block, "").await;
@@ -123,7 +128,7 @@ async fn an_operation_that_is_not_the_transfer_it_names_is_found_with_its_block(
 async fn what_the_ledger_owes_and_the_treasury_does_not_hold_is_found() {
     let app = TestApp::indexed().await;
     let acme = acme(&app).await;
-    until("it agrees", || async { (reconcile(&app, "").await["ok"] == true).then_some(()) }).await;
+    begun(&app).await;
     // Confirmed, though no tokens came.
     acme.top_up("USDC", "2000000").await;
     let report = reconcile(&app, "").await;
@@ -137,7 +142,7 @@ async fn what_the_ledger_owes_and_the_treasury_does_not_hold_is_found() {
 async fn what_leaves_the_treasury_unasked_is_found() {
     let app = TestApp::indexed().await;
     let _acme = acme(&app).await;
-    until("it agrees", || async { (reconcile(&app, "").await["ok"] == true).then_some(()) }).await;
+    begun(&app).await;
     let rpc_url = &app.services.rpc_url;
     contracts::give_native(rpc_url, app.app.chain.treasury(), U256::from(10).pow(U256::from(18))).await.unwrap();
     let thief = Outsider::with_key(app.variables["TREASURY_KEY"].parse().unwrap(), rpc_url);
@@ -166,7 +171,7 @@ async fn fault_14_a_reorg_deeper_than_final_that_drops_a_settled_payment_is_foun
     let (treasury, lane) = (app.app.chain.treasury(), app.app.chain.settings().lanes[0].address());
     app.services.fund(&anvil.url(), treasury, lane).await;
     let acme = acme(&app).await;
-    until("it agrees", || async { (reconcile(&app, "").await["ok"] == true).then_some(()) }).await;
+    begun(&app).await;
     // What came before stays: only the payment's blocks are replaced.
     acme.fund(&phone(1), "dep_0", "1.00").await.expect(202);
     let before = acme.until_deposit_is("dep_0", "SETTLED").await["block_number"].as_u64().unwrap();

@@ -16,8 +16,8 @@ pub struct Compared {
     pub from: u64,
     /// and up to this one: it is final, and nothing up to it is under way.
     pub to: u64,
-    /// The hash of that one, if the indexer has it.
-    pub hash: Option<B256>,
+    /// The hash of that one.
+    pub hash: B256,
     /// The treasury at that one, token by token.
     pub books: Vec<Books>,
     /// Tokens whose movements do not add up to what the treasury holds.
@@ -26,8 +26,9 @@ pub struct Compared {
     pub differences: Vec<Difference>,
 }
 
-/// Compares all that is known with what the treasury held at a block.
-pub async fn at(app: &App, held: &Holdings, depth: Depth) -> db::Result<Compared> {
+/// Compares all that is known with what the treasury held at a block; `None` when the indexer has begun so lately that
+/// nothing of what it has is final.
+pub async fn at(app: &App, held: &Holdings, depth: Depth) -> db::Result<Option<Compared>> {
     let (chain_id, treasury) = (app.chain.settings().chain_id, app.chain.treasury());
     let mut tx = store::snapshot(&app.db).await?;
     let indexed = store::indexed(&mut tx, chain_id, held.at.number, held.at.hash).await?;
@@ -47,6 +48,8 @@ pub async fn at(app: &App, held: &Holdings, depth: Depth) -> db::Result<Compared
     differences.extend(operations(&mut tx, chain_id, from, to).await?);
     differences.extend(unasked.iter().filter(|transfer| transfer.block <= to).map(nobody_asked));
 
+    // What lies before the block at which the indexer began is nobody's to compare.
+    let Some(hash) = store::hash_of(&mut tx, chain_id, to).await? else { return Ok(None) };
     let (mut books, mut parted) = (Vec::new(), Vec::new());
     for (contract, amount) in &held.amounts {
         let Some(token) = app.tokens.by_contract(*contract) else { continue };
@@ -75,9 +78,8 @@ pub async fn at(app: &App, held: &Holdings, depth: Depth) -> db::Result<Compared
         differences.extend(of_token.shortfall(&token.symbol, to));
         books.push(of_token);
     }
-    let hash = store::hash_of(&mut tx, chain_id, to).await?;
     tx.commit().await?;
-    Ok(Compared { from, to, hash, books, parted, differences })
+    Ok(Some(Compared { from, to, hash, books, parted, differences }))
 }
 
 /// Operations that are not the transfers that they say they are.

@@ -54,7 +54,7 @@ pub enum ReconcileError {
 pub struct Report {
     /// Whether everything agrees.
     pub ok: bool,
-    /// Up to which block operations and transfers were compared; null when nothing could be.
+    /// Up to which block operations and transfers were compared; null when there was nothing to compare yet.
     #[schema(example = 81_234_567)]
     pub block: Option<u64>,
     /// After which block.
@@ -102,14 +102,17 @@ pub async fn run(app: &App, depth: Depth) -> Result<Report, ReconcileError> {
         None => report.differences.push(unindexed(&app.chain).await?),
         Some(held) => {
             let compared = compare::at(app, &held, depth).await?;
-            report.fill(&app.tokens, &compared);
-            for parted in &compared.parted {
-                report.differences.push(books::locate(app, parted, held.at.number).await?);
+            if let Some(compared) = &compared {
+                report.fill(&app.tokens, compared);
+                for parted in &compared.parted {
+                    report.differences.push(books::locate(app, parted, held.at.number).await?);
+                }
+                report.differences.extend(compared.differences.iter().cloned());
             }
-            report.differences.extend(compared.differences.iter().cloned());
-            let may_agree = report.differences.is_empty();
             audit(app, &mut report).await?;
-            remember(app, &compared, may_agree && report.differences.is_empty()).await?;
+            if let Some(compared) = &compared {
+                remember(app, compared, report.differences.is_empty()).await?;
+            }
         }
     }
     report.differences = in_order(std::mem::take(&mut report.differences));
@@ -132,11 +135,10 @@ async fn audit(app: &App, report: &mut Report) -> Result<(), ReconcileError> {
 
 /// A token's first checkpoint is taken as it was found, later ones when everything agrees.
 async fn remember(app: &App, compared: &Compared, everything_agrees: bool) -> Result<(), ReconcileError> {
-    let Some(hash) = compared.hash else { return Ok(()) };
     for books in &compared.books {
         if everything_agrees || books.is_first {
             let Some(amount) = books::amount(books.on_chain) else { continue };
-            let checkpoint = Checkpoint { block: compared.to, hash, amount };
+            let checkpoint = Checkpoint { block: compared.to, hash: compared.hash, amount };
             store::agree(&app.db, app.chain.settings().chain_id, books.contract, &checkpoint).await?;
         }
     }
