@@ -1,7 +1,7 @@
 //! A database that is full: whether accepting stays as fast with ten million deposits stored.
 
 use diolkos::foundation::TenantId;
-use sqlx::{Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use super::Bench;
 use super::accept::Counter;
@@ -50,6 +50,7 @@ pub async fn accepted(bench: &Bench) -> anyhow::Result<Row> {
 async fn store(sql: &mut PgConnection, tenant: TenantId, from: u64, to: u64) -> anyhow::Result<()> {
     // Foreign keys of rows that are right by construction are not looked up one by one.
     sql.execute("set session_replication_role = replica").await?;
+    room_for_wal(sql, "4GB").await?;
     for first in (from..to).step_by(PART as usize) {
         let last = (first + PART).min(to) - 1;
         let mut tx = sqlx::Connection::begin(&mut *sql).await?;
@@ -58,11 +59,20 @@ async fn store(sql: &mut PgConnection, tenant: TenantId, from: u64, to: u64) -> 
             query.execute(&mut *tx).await?;
         }
         tx.commit().await?;
+        eprintln!("{} of {to} deposits stored", last + 1);
     }
+    room_for_wal(sql, "1GB").await?;
     sql.execute("vacuum analyze ledger_transfer").await?;
     sql.execute("vacuum analyze chain_op").await?;
     sql.execute("vacuum analyze deposit").await?;
     sql.execute("checkpoint").await?;
+    Ok(())
+}
+
+/// Between checkpoints; after each of them every page is logged whole once. 1GB is the default.
+async fn room_for_wal(sql: &mut PgConnection, size: &str) -> anyhow::Result<()> {
+    sql.execute(AssertSqlSafe(format!("alter system set max_wal_size = '{size}'"))).await?;
+    sql.execute("select pg_reload_conf()").await?;
     Ok(())
 }
 

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use diolkos::dev::postgres::Postgres;
 
 use self::pgbench::Pgbench;
 use self::table::{Row, Target};
@@ -112,6 +113,7 @@ async fn main() -> Result<()> {
         bail!("there is no row {unknown}; there are {}", ROWS.join(", "));
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
+    remove_leftovers().await?;
     std::fs::create_dir_all(&folder)?;
     let bench = Bench {
         world: World::start(&folder).await?,
@@ -119,21 +121,42 @@ async fn main() -> Result<()> {
         quick: options.quick,
         folder: folder.clone(),
     };
-    let description = machine::describe(&bench.world, &bench.pgbench).await?;
-    println!("{description}\n");
-    let mut measured = Vec::new();
-    for row in &rows {
-        let lines =
-            measure(&bench, row).await.with_context(|| format!("row {row}; logs are in {}", folder.display()))?;
-        eprint!("{}", table::markdown(&lines));
-        measured.extend(lines);
-    }
+    let measured = all(&bench, &rows).await;
+    // The data may be large; the logs of a run that failed are kept.
     bench.world.stop().await?;
+    let (description, measured) = measured.with_context(|| format!("logs are in {}", folder.display()))?;
     std::fs::remove_dir_all(&folder)?;
     let table = table::markdown(&measured);
     println!("\n{table}");
     if options.rows.is_empty() && !options.quick {
         write(&description, &table)?;
+    }
+    Ok(())
+}
+
+/// What the figures depend on, and the lines of these rows.
+async fn all(bench: &Bench, rows: &[&str]) -> Result<(String, Vec<Row>)> {
+    let description = machine::describe(&bench.world, &bench.pgbench).await?;
+    println!("{description}\n");
+    let mut measured = Vec::new();
+    for row in rows {
+        let lines = measure(bench, row).await.with_context(|| format!("row {row}"))?;
+        eprint!("{}", table::markdown(&lines));
+        measured.extend(lines);
+    }
+    Ok((description, measured))
+}
+
+/// Removes what runs that were killed have left behind.
+async fn remove_leftovers() -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(pid) = name.strip_prefix("bench-") else { continue };
+        if !Path::new("/proc").join(pid).exists() {
+            Postgres::remove(&entry.path().join("postgres")).await?;
+            std::fs::remove_dir_all(entry.path())?;
+        }
     }
     Ok(())
 }

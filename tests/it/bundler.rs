@@ -204,7 +204,7 @@ async fn payments_wait_while_the_bundler_is_down_and_one_that_restarted_gets_the
     let first = services().another_alto("alto-first").await;
     bundler.redirect(&first.url);
     engine.pays_once_and_goes_on().await;
-    first.stop().await;
+    first.stop().await.unwrap();
 
     let jane = stranger();
     let operations = engine.pay(&[(jane, 5)]).await;
