@@ -8,8 +8,8 @@ use super::board::{Boarded, Passenger};
 use super::deployment::Deployment;
 use super::engine::{Engine, Result};
 use super::rpc::Head;
-use super::sign::{LONG_WAIT, unpack};
 use super::send::Outgoing;
+use super::sign::{LONG_WAIT, unpack};
 use super::store::{self, Lease, OpenUserOp, Version};
 
 /// Bundles that are made ready together: the first of many goes out before the last is looked at.

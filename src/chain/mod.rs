@@ -75,8 +75,8 @@ pub use simulated::{rehearsed_failure, rehearsed_failure_of, simulate, simulated
 use crate::db::Db;
 use crate::foundation::Amount;
 use bundler::Bundler;
-use gas::GasBook;
 use engine::Engine;
+use gas::GasBook;
 use store::Takes;
 use wallet::WalletFactory;
 use watcher::Watcher;

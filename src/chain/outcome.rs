@@ -257,9 +257,7 @@ mod tests {
             let receipts: Vec<_> = receipt(events).into_iter().collect();
             let mine = Uuid::from_u128(hash.into());
             let hashes = HashMap::from([(B256::repeat_byte(hash), mine)]);
-            find(&receipts, &hashes, &HashMap::from([(mine, sender)]))
-                .get(&mine)
-                .map(|outcome| outcome.undone_by_payer)
+            find(&receipts, &hashes, &HashMap::from([(mine, sender)])).get(&mine).map(|outcome| outcome.undone_by_payer)
         };
         assert_eq!(undone(1, &[post_op.clone(), ended(1, false)]), Some(true));
         assert_eq!(undone(1, &[prefund, ended(1, false)]), Some(true));

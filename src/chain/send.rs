@@ -44,12 +44,7 @@ impl From<NewBundle> for Outgoing {
 impl Engine {
     /// Signs bundles for the lane's next nonces and stores the bytes, and the nonces' use, in one transaction. Returns those
     /// stored: where another lane took a passenger meanwhile, the bundle and those after it are left for the next wave.
-    pub(super) async fn store_wave(
-        &self,
-        lease: &mut Lease,
-        head: &Head,
-        wave: Vec<Boarded>,
-    ) -> Result<Vec<Outgoing>> {
+    pub(super) async fn store_wave(&self, lease: &mut Lease, head: &Head, wave: Vec<Boarded>) -> Result<Vec<Outgoing>> {
         if wave.is_empty() {
             return Ok(Vec::new());
         }

@@ -166,8 +166,7 @@ pub async fn fees(chain: &Chain, head: &Head) -> Result<FeeStatus, EngineError> 
     for lane in store::lanes(chain.db()).await? {
         let alive = store::alive(chain.db(), lane.address).await?;
         // The last one of a nonce is its newest version.
-        let newest: BTreeMap<u64, Fees> =
-            alive.iter().map(|bundle| (bundle.nonce, bundle.fees)).collect();
+        let newest: BTreeMap<u64, Fees> = alive.iter().map(|bundle| (bundle.nonce, bundle.fees)).collect();
         capped += newest.values().filter(|offer| policy.is_capped(**offer, suggested, base_fee)).count();
     }
     Ok(FeeStatus { base_fee, suggested, policy, capped })

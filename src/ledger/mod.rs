@@ -71,7 +71,9 @@ impl From<Error> for http::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Database(error) => error.into(),
-            Error::OutOfScope | Error::Reservation(..) | Error::Irreversible(_) | Error::Corrupt(_) => Self::internal(error),
+            Error::OutOfScope | Error::Reservation(..) | Error::Irreversible(_) | Error::Corrupt(_) => {
+                Self::internal(error)
+            }
         }
     }
 }

@@ -103,7 +103,8 @@ async fn what_a_wedged_lane_has_on_board_another_carries_too_and_each_is_execute
     let payments: Vec<_> = recipients.iter().map(|to| (*to, 7)).collect();
     let operations = engine.pay(&payments).await;
     until("both lanes carry the same user operation", || async {
-        let query = "select count(*) from (select unnest(user_ops) as id, lane from bundle where state <> 'done') carried
+        let query =
+            "select count(*) from (select unnest(user_ops) as id, lane from bundle where state <> 'done') carried
                      group by id having count(distinct lane) = 2";
         let both: Option<i64> = sqlx::query_scalar(query).fetch_optional(&mut engine.sql().await).await.unwrap();
         both.map(drop)

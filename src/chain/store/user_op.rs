@@ -6,8 +6,8 @@ use alloy::primitives::{Address, B256};
 use uuid::Uuid;
 
 use super::handing_over::Takes;
-use super::membership::wallet;
 use super::lane::Lease;
+use super::membership::wallet;
 use super::{address, big, hash, small, told};
 use crate::chain::entry_point::{NonceKey, nonce_key};
 use crate::chain::fees::Fees;
@@ -198,4 +198,3 @@ pub async fn hold(db: &Db, user_op: Uuid, wait: Duration, why: &str) -> db::Resu
     .await?;
     tx.commit().await
 }
-

@@ -27,8 +27,8 @@ use utoipa_axum::routes;
 
 use super::App;
 
-pub use deposit::KIND;
 pub use acceptance::Acceptance;
+pub use deposit::KIND;
 pub use deposit::{Decision, Deposits, NewDeposit, Status};
 pub use worker::Settlement;
 

@@ -108,11 +108,10 @@ pub async fn hash_of(tx: &mut EngineTx, chain_id: u64, number: u64) -> db::Resul
     Ok(hash.fetch_optional(&mut **tx).await?.and_then(|hash| B256::try_from(hash.as_slice()).ok()))
 }
 
-/// The lowest block with an operation that is mined and has not ended; none when there is no such.
+/// The lowest block with a user operation that took effect there and is not final; none when there is no such.
 pub async fn first_unended(tx: &mut EngineTx) -> db::Result<Option<u64>> {
     let first = sqlx::query_scalar!(
-        "select min(mined_block) from chain_op
-         where mode = 'live' and state in ('waiting', 'submitted') and mined_block is not null"
+        "select min(block_number) from user_op where state <> 'ended' and state = 'mined' and success"
     );
     Ok(first.fetch_one(&mut **tx).await?.map(small))
 }
