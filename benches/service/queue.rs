@@ -84,12 +84,14 @@ impl Queue {
         Work::new(self.tenant.fund(self.wallets.len() as u64), "deposit", from_treasury)
     }
 
-    /// Settles a few, so that lanes are leased, the treasury is delegated and gas is known.
+    /// Settles a few, so that lanes are leased, the treasury is delegated and gas is known, and has the tables' statistics
+    /// made, as autovacuum has them made within a minute of a server's life.
     pub async fn warm_up(&mut self, work: &mut Work) -> anyhow::Result<()> {
         self.ask(work, WARM_UP).await?;
         self.until_settled(work, WARM_UP).await?;
         // What still follows the settlement.
         tokio::time::sleep(Duration::from_secs(2)).await;
+        sqlx::query("analyze").execute(&mut self.sql).await?;
         Ok(())
     }
 

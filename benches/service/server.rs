@@ -22,15 +22,14 @@ pub struct Configuration {
 }
 
 /// Settings that matter for what is measured; everything else has its default.
-const SHOWN: [(&str, &str); 11] = [
+const SHOWN: [(&str, &str); 10] = [
     ("DATABASE_CONNECTIONS", "16"),
     ("RATE_LIMIT_PER_SECOND", "1000000"),
     ("RATE_LIMIT_BURST", "1000000"),
     ("CONFIRMATIONS", "1"),
-    ("BATCH_LIMIT", "1000"),
-    ("LANE_IN_FLIGHT", "4"),
+    ("BATCH_LIMIT", "100"),
+    ("LANE_IN_FLIGHT", "16"),
     ("REPLACE_AFTER_BLOCKS", "20"),
-    ("MAX_CALL_GAS", "15000000"),
     ("MIN_TIP_GWEI", "1"),
     ("ENGINE_POLL_MS", "100"),
     ("LANE_LEASE_SECONDS", "60"),

@@ -171,7 +171,7 @@ impl<W: Work> GroupCommit<W> {
 
     async fn perform(&self, items: &[W::Item]) -> Result<(TenantTx, Vec<W::Outcome>)> {
         let tenants: BTreeSet<TenantId> = items.iter().map(W::tenant).collect();
-        let mut tx = self.0.db.tenants(&Vec::from_iter(tenants)).begin().await?;
+        let mut tx = self.0.db.tenants(&Vec::from_iter(tenants)).begin_many().await?;
         let outcomes = self.0.work.perform(&mut tx, items).await?;
         if outcomes.len() == items.len() {
             return Ok((tx, outcomes));

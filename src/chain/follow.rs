@@ -15,7 +15,7 @@ use super::{Chain, News, news};
 use crate::db;
 
 /// Operations handled in one transaction at most.
-const BATCH: i64 = 500;
+const BATCH: i64 = 2_000;
 
 /// How often a follower looks when nobody wakes it.
 const POLL: Duration = Duration::from_millis(500);

@@ -22,6 +22,11 @@ pub use page::{Cursor, Page, PageRequest};
 /// Begins a transaction with its limits. They are set here and not at connecting, so that they hold behind a pooler too.
 const BEGIN: &str = "begin; set local statement_timeout = '20s'; set local idle_in_transaction_session_timeout = '30s'";
 
+/// For statements over arrays, of which the planner cannot know how long they are: each element is looked up by an index.
+/// Left to itself it reads whole tables, above all when they have grown since their statistics were made.
+const LOOK_UP: &str =
+    "set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_seqscan = off";
+
 /// A database error.
 pub type Error = sqlx::Error;
 /// The result of a database call.
@@ -55,7 +60,7 @@ impl Db {
 
     /// A transaction in the engine's own tables.
     pub async fn engine(&self) -> Result<EngineTx> {
-        self.begin(format!("{BEGIN}; set local role diolkos_engine")).await.map(EngineTx)
+        self.begin(format!("{BEGIN}; {LOOK_UP}; set local role diolkos_engine")).await.map(EngineTx)
     }
 
     /// Begins a transaction in a task of its own, which a caller who gives up does not cut off: sqlx 0.9 notes a
@@ -95,6 +100,11 @@ impl Scope<'_> {
     /// Opens a transaction that sees these tenants' records only.
     pub async fn begin(self) -> Result<TenantTx> {
         self.begin_with(BEGIN).await
+    }
+
+    /// The same for statements that each look many records up.
+    pub async fn begin_many(self) -> Result<TenantTx> {
+        self.begin_with(&format!("{BEGIN}; {LOOK_UP}")).await
     }
 
     /// The same to read only, and as of one moment: what is committed after its first statement is not seen, so that

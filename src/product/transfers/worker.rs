@@ -28,7 +28,7 @@ impl Follower for Settlement {
 
     async fn settle(&self, news: &[News]) -> Result<usize, Error> {
         let tenants: BTreeSet<TenantId> = news.iter().map(|item| item.tenant).collect();
-        let mut tx = self.0.db.tenants(&Vec::from_iter(tenants)).begin().await?;
+        let mut tx = self.0.db.tenants(&Vec::from_iter(tenants)).begin_many().await?;
         let won = chain::take_note(&mut tx, news).await?;
         if won.is_empty() {
             return Ok(0);

@@ -32,7 +32,7 @@ pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Resu
     row.map(|row| customer(row.id, &row.address, row.created_at)).transpose()
 }
 
-/// The customers of these names.
+/// The customers of these names. Each is looked up by itself, whatever the planner thinks of how many there are.
 pub async fn find_all<'a>(tx: &mut TenantTx, names: &[Name<'a>]) -> db::Result<HashMap<Name<'a>, Customer>> {
     if names.is_empty() {
         return Ok(HashMap::new());
@@ -40,8 +40,12 @@ pub async fn find_all<'a>(tx: &mut TenantTx, names: &[Name<'a>]) -> db::Result<H
     let rows = sqlx::query!(
         "select i.ord as \"ord!\", c.id, w.address, w.created_at
         from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as i (tenant_id, mode, blind_index, ord)
-        join customer c using (tenant_id, mode, blind_index)
-        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary",
+        cross join lateral (
+            select c.tenant_id, c.id from customer c
+            where c.tenant_id = i.tenant_id and c.mode = i.mode and c.blind_index = i.blind_index limit 1) c
+        cross join lateral (
+            select w.address, w.created_at from wallet w
+            where w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary limit 1) w",
         &names.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<_>>(),
         &names.iter().map(|(_, mode, _)| mode.as_str()).collect::<Vec<_>>() as &[&str],
         &names.iter().map(|(.., index)| index.as_str()).collect::<Vec<_>>() as &[&str],

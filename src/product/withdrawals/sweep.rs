@@ -37,7 +37,7 @@ impl Follower for Sweeps {
     async fn settle(&self, news: &[News]) -> Result<usize, Error> {
         let app = &self.0;
         let tenants: BTreeSet<TenantId> = news.iter().map(|item| item.tenant).collect();
-        let mut tx = app.db.tenants(&Vec::from_iter(tenants)).begin().await?;
+        let mut tx = app.db.tenants(&Vec::from_iter(tenants)).begin_many().await?;
         let won = chain::take_note(&mut tx, news).await?;
         if won.is_empty() {
             return Ok(0);
