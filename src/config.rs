@@ -327,7 +327,7 @@ fn chain(env: &Environment<'_>) -> Result<ChainSettingsWith<SignerSource>> {
         wallet_owners: env.signers("WALLET_OWNER_KEYS")?,
         confirmations: env.parsed("CONFIRMATIONS", "16")?,
         batch_limit: env.parsed::<i64>("BATCH_LIMIT", "100")?.clamp(1, 400),
-        in_flight: env.parsed("LANE_IN_FLIGHT", "4")?,
+        in_flight: env.parsed("LANE_IN_FLIGHT", "16")?,
         replace_after_blocks: env.parsed("REPLACE_AFTER_BLOCKS", "5")?,
         max_gas: env.parsed("MAX_TRANSACTION_GAS", "16777216")?,
         max_call_gas: env.parsed("MAX_CALL_GAS", "12000000")?,

@@ -151,6 +151,8 @@ async fn fault_14_deposits_from_outside_follow_the_chain_through_reorgs_of_every
     // What they hold is not to vanish.
     ask(&anvil.url(), "anvil_mine", json!([20])).await;
     for depth in 1..=10 {
+        // No reorg is to reach what was sent for the one before.
+        ask(&anvil.url(), "anvil_mine", json!([16])).await;
         // One vanishes, one is put into another block, by accounts that have nothing to do with each other.
         let (vanishing, staying) = (outsiders.pop().unwrap(), outsiders.pop().unwrap());
         let (gone, kept) =

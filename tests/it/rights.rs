@@ -37,10 +37,10 @@ async fn the_server_reaches_no_table_without_a_tenant_but_to_add_jobs() {
     indexer: nothing
     job: insert
     lane: nothing
-    refill: nothing
-    refill_id_seq: nothing
     reconciled_balance: nothing
     reconciliation: nothing
+    refill: nothing
+    refill_id_seq: nothing
     user_op: nothing
     user_op_version: nothing
     user_op_version_version_seq: nothing

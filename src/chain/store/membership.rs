@@ -28,11 +28,17 @@ pub struct Claim<'a> {
     pub head: u64,
 }
 
+/// What waits of one account: tenants and ids.
+struct Waiting {
+    wallet: Option<SmartWallet>,
+    operations: Vec<(Uuid, Uuid)>,
+}
+
 /// Gathers waiting operations, the oldest first, in new user operations of the lane: of each account as few as hold them.
 /// Returns how many user operations it made.
 pub async fn claim(tx: &mut EngineTx, lane: Address, claim: &Claim<'_>) -> db::Result<usize> {
     let Claim { treasury, owners, room, limit, batch, head } = *claim;
-    let mut waiting: BTreeMap<Vec<u8>, (Option<SmartWallet>, Vec<(Uuid, Uuid)>)> = BTreeMap::new();
+    let mut waiting: BTreeMap<Vec<u8>, Waiting> = BTreeMap::new();
     if room.treasury {
         let rows = sqlx::query!(
             "select tenant_id, id from chain_op
@@ -43,7 +49,8 @@ pub async fn claim(tx: &mut EngineTx, lane: Address, claim: &Claim<'_>) -> db::R
         )
         .fetch_all(&mut **tx)
         .await?;
-        waiting.insert(treasury.to_vec(), (None, rows.into_iter().map(|row| (row.tenant_id, row.id)).collect()));
+        let operations = rows.into_iter().map(|row| (row.tenant_id, row.id)).collect();
+        waiting.insert(treasury.to_vec(), Waiting { wallet: None, operations });
     }
     if room.wallets {
         let rows = sqlx::query!(
@@ -57,11 +64,12 @@ pub async fn claim(tx: &mut EngineTx, lane: Address, claim: &Claim<'_>) -> db::R
         .await?;
         for row in rows {
             let wallet = wallet(row.owner, row.salt);
-            waiting.entry(row.account).or_insert((wallet, vec![])).1.push((row.tenant_id, row.id));
+            let of_account = waiting.entry(row.account).or_insert(Waiting { wallet, operations: vec![] });
+            of_account.operations.push((row.tenant_id, row.id));
         }
     }
     let (mut made, mut places) = (Vec::new(), Vec::new());
-    for (account, (wallet, operations)) in &waiting {
+    for (account, Waiting { wallet, operations }) in &waiting {
         for batch in operations.chunks(batch) {
             let user_op = Uuid::now_v7();
             made.push(NewUserOp { id: user_op, account: address(account), wallet: *wallet });
@@ -231,7 +239,7 @@ pub async fn lock_for_boarding(
     let boarded = sqlx::query_scalar!(
         r#"select unnest(b.user_ops) as "id!" from bundle b join lane l on l.address = b.lane
            where b.state <> 'done' and b.user_ops && $1
-             and (b.lane = $2 or (l.lease_until > clock_timestamp() and b.failure is null and b.stored_block > $3))"#,
+             and (b.lane = $2 or (l.lease_until > clock_timestamp() and b.failure is null and (select min(o.stored_block) from bundle o where o.lane = b.lane and o.nonce = b.nonce) > $3))"#,
         &open,
         lane.as_slice(),
         big(stuck_since),

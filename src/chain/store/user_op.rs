@@ -114,7 +114,7 @@ impl From<Row> for OpenUserOp {
 /// held back, oldest first.
 ///
 /// What carries them is a bundle of this lane that the chain has not passed, or one of another lane that is held and has
-/// no trouble: a lane that is dead or wedged (its bundle was refused, or waits since block `stuck_since` or before) keeps
+/// no trouble: a lane that is dead or wedged (its bundle was refused, or waits since block `stuck_since` or before, in whichever version) keeps
 /// nobody waiting, for its passengers may be carried twice. What another lane has gathered is left to it for one lease,
 /// if it is at work.
 pub async fn open(
@@ -142,7 +142,7 @@ pub async fn open(
                  select from bundle b join lane l on l.address = b.lane
                  where b.state <> 'done' and u.id = any(b.user_ops)
                    and (b.lane = $2
-                        or (l.lease_until > clock_timestamp() and b.failure is null and b.stored_block > $5))
+                        or (l.lease_until > clock_timestamp() and b.failure is null and (select min(o.stored_block) from bundle o where o.lane = b.lane and o.nonce = b.nonce) > $5))
              )
            order by u.id limit $1"#,
         limit,
