@@ -7,12 +7,12 @@
 //! One transaction a request tops out at what a hot row (a tenant's treasury account) can take. Here a request waits for
 //! no timer and for nobody else: alone it is a batch of one at once; under load the batches grow by themselves.
 //!
-//! - A tenant's requests are decided in the order in which they came; tenants take turns ([`queue`]), so that a flood
+//! - A tenant's requests are decided in the order in which they came; tenants take turns (`queue`), so that a flood
 //!   waits behind itself.
 //! - What waits is bounded, and so is how long it is to wait: whoever comes too late for that hears 503 with
 //!   `Retry-After` at once.
 //! - Nobody is answered before the commit. A batch that failed before it is tried in halves, so that an item that cannot
-//!   be done fails alone ([`commit`]); where the answer of a commit was lost every caller hears 503, and learns from a
+//!   be done fails alone (`commit`); where the answer of a commit was lost every caller hears 503, and learns from a
 //!   repetition of the request what became of it, as after any lost answer.
 //! - The queue is memory, and holds nothing that anybody was promised.
 
