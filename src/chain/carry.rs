@@ -12,6 +12,9 @@ use super::send::Outgoing;
 use super::sign::{LONG_WAIT, unpack};
 use super::store::{self, Lease, OpenUserOp, Version};
 
+/// How long a user operation waits for another one to deploy its wallet.
+const DEPLOYMENT_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Bundles that are made ready together: the first of many goes out before the last is looked at.
 const WAVE: usize = 8;
 
@@ -70,8 +73,12 @@ impl Engine {
         let mut unsigned: Vec<(&OpenUserOp, bool)> = Vec::new();
         for user_op in &user_ops {
             let deploys = match deployments.get(&user_op.id) {
-                // Somebody else deploys the wallet: this one goes after that.
-                None | Some(Deployment::UnderWay) => continue,
+                // Somebody else deploys the wallet: this one goes after that, and takes nobody's place until then.
+                None | Some(Deployment::UnderWay) => {
+                    let why = "another user operation deploys the wallet";
+                    store::hold(self.chain.db(), user_op.id, DEPLOYMENT_WAIT, why).await?;
+                    continue;
+                }
                 Some(deployment) => *deployment == Deployment::Needed,
             };
             match &user_op.version {

@@ -13,6 +13,9 @@ const WITH_BUNDLER: usize = 64;
 /// User operations in a bundle that are worth having ready: a transaction's bytes hold four full batches.
 const READY_A_BUNDLE: usize = 4;
 
+/// Customers' operations that are gathered at once, at least: bundles hold dozens of theirs.
+const WALLETS: usize = 128;
+
 /// User operations that are looked at for one wave of bundles.
 const PASSENGERS: i64 = 256;
 
@@ -47,6 +50,7 @@ impl Engine {
             owners: &owners,
             room,
             limit: i64::try_from(if by_bundler { batch } else { wanted * batch }).unwrap_or(i64::MAX),
+            of_wallets: i64::try_from(if by_bundler { batch } else { wanted.max(WALLETS) }).unwrap_or(i64::MAX),
             batch,
             head: head.number,
         };

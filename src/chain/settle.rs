@@ -49,7 +49,14 @@ impl Watcher {
                 continue;
             }
             if head.number - number >= depth {
-                complete &= self.finish(head, hash, user_ops).await?;
+                complete &= match self.finish(head, hash, user_ops).await {
+                    // A block that cannot be read keeps neither the lanes nor the other blocks waiting.
+                    Err(EngineError::Rpc(error)) => {
+                        tracing::warn!(number, %error, "a block cannot be read to settle what is in it");
+                        false
+                    }
+                    finished => finished?,
+                };
             }
         }
         Ok(complete)
@@ -66,6 +73,11 @@ impl Watcher {
         let accounts = user_ops.iter().map(|user_op| (user_op.id, user_op.account)).collect();
         let mut outcomes = outcome::find(&receipts, &hashes, &accounts);
         let mut operations = store::operations(self.chain.db(), &ids).await?;
+        let absent: Vec<Uuid> = ids.iter().filter(|id| !outcomes.contains_key(*id)).copied().collect();
+        if !absent.is_empty() && !receipts.is_empty() {
+            tracing::error!(number, ?absent, "user operations are not in the block in which they were seen");
+            store::reopen(self.chain.db(), &absent).await?;
+        }
         let finals: Vec<Final> = user_ops
             .into_iter()
             .filter_map(|user_op| {

@@ -100,6 +100,7 @@ impl Engine {
         let Some(calls) = self.plan(lease, user_op, &operations, deploys, head).await? else { return Ok(None) };
         let Some(signer) = self.signer(user_op) else {
             tracing::error!(user_op = %user_op.id, "no owner key is configured for a wallet");
+            store::hold(self.chain.db(), user_op.id, LONG_WAIT, "no owner key is configured for the wallet").await?;
             return Ok(None);
         };
         let wallet = user_op.wallet.filter(|_| deploys);

@@ -39,7 +39,7 @@ impl Watcher {
     /// Runs until told to stop; fails only when the chain can never serve the engine.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<()> {
         let mut heads = Heads::new(self.chain.settings());
-        let mut checked = false;
+        let (mut checked, mut begun) = (false, false);
         let mut failures = 0u32;
         loop {
             let looked = match checked {
@@ -47,7 +47,7 @@ impl Watcher {
                 false => self.chain.check().await.map(|()| checked = true),
             };
             let pause = match looked {
-                Ok(()) if self.looked.is_none() => Duration::ZERO,
+                Ok(()) if !std::mem::replace(&mut begun, checked) => Duration::ZERO,
                 Ok(()) => {
                     failures = 0;
                     self.chain.settings().poll
@@ -72,15 +72,13 @@ impl Watcher {
         if self.looked == Some(head) {
             return Ok(());
         }
-        if !self.follows(&head).await? {
-            self.look_back(&head).await?;
-        }
+        let judged_all = self.follows(&head).await? || self.look_back(&head).await?;
         let scanned_all = self.scan(&head).await?;
-        let settled_all = self.settle(&head).await?;
         if scanned_all {
             self.chain.saw(head);
         }
-        if scanned_all && settled_all {
+        let settled_all = self.settle(&head).await?;
+        if judged_all && scanned_all && settled_all {
             self.looked = Some(head);
         }
         Ok(())
@@ -96,25 +94,34 @@ impl Watcher {
         Ok(head.number > looked.number && now.is_some_and(|block| block.hash == looked.hash))
     }
 
-    /// A reorg, or a start: finds what was final and is gone, which is carried again under its nonce.
-    async fn look_back(&mut self, head: &Head) -> Result<()> {
+    /// A reorg, or a start: finds what was final and is gone, which is carried again under its nonce; `false` when no node
+    /// has a block of that height, which then has to be looked at again. What had failed is not carried again, for its
+    /// operations have moved on: if nodes still have it, it may succeed now, and an operator must know.
+    async fn look_back(&mut self, head: &Head) -> Result<bool> {
         let since = head.number.saturating_sub(self.chain.settings().confirmations + DEEPEST_REORG);
         let mut blocks: BTreeMap<(u64, B256), Vec<Uuid>> = BTreeMap::new();
         for user_op in store::finals_since(self.chain.db(), since).await? {
             blocks.entry((user_op.block_number, user_op.block_hash)).or_default().push(user_op.id);
         }
+        let mut judged_all = true;
         for ((number, hash), user_ops) in blocks.into_iter().rev() {
-            // A node that does not have the block yet says nothing about it.
-            let Some(now) = self.chain.rpc().block(BlockNumberOrTag::Number(number)).await? else { continue };
+            let Some(now) = self.chain.rpc().block(BlockNumberOrTag::Number(number)).await? else {
+                judged_all = false;
+                continue;
+            };
             if now.hash == hash {
                 // Blocks below are the same.
                 break;
             }
             tracing::error!(number, %hash, "a reorg undid a block that was final; its payments are carried again");
             metrics::counter!("diolkos_chain_final_reorgs_total").increment(1);
-            store::reopen_finals(self.chain.db(), &user_ops).await?;
+            let reopened = store::reopen_finals(self.chain.db(), &user_ops).await?;
+            if reopened < user_ops.len() {
+                tracing::error!(number, "some of them had failed and were made anew: watch them for being made twice");
+                metrics::counter!("diolkos_chain_failures_undone_total").increment(1);
+            }
             self.rescan_from(number);
         }
-        Ok(())
+        Ok(judged_all)
     }
 }

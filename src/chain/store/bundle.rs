@@ -199,11 +199,14 @@ pub async fn mark_done(tx: &mut EngineTx, lane: Address, chain_nonce: u64, block
 }
 
 /// The lane's nonce fell back behind these bundles, which it had passed no longer ago than block `since`: a reorg dropped
-/// them, or a node lags. They go out again.
+/// them, or a node lags. They go out again; but not those with a user operation on board that was final and failed, whose
+/// operations have moved to others: a deep reorg would let it succeed after all.
 pub async fn reopen(tx: &mut EngineTx, lane: Address, chain_nonce: u64, since: u64) -> db::Result<u64> {
     let reopened = sqlx::query!(
         "update bundle set state = 'stored', done_block = null, sent_block = null
-         where lane = $1 and nonce >= $2 and state = 'done' and done_block >= $3",
+         where lane = $1 and nonce >= $2 and state = 'done' and done_block >= $3
+             and not exists (
+                 select from user_op u where u.id = any(user_ops) and u.state = 'ended' and not u.success)",
         lane.as_slice(),
         big(chain_nonce),
         big(since),

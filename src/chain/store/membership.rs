@@ -20,8 +20,10 @@ pub struct Claim<'a> {
     pub owners: &'a [Address],
     /// Of whom somebody has room for.
     pub room: Takes,
-    /// Operations altogether, at most.
+    /// Operations of the treasury, at most.
     pub limit: i64,
+    /// Operations of wallets, at most: each is a user operation of its own as a rule.
+    pub of_wallets: i64,
     /// Operations in one user operation, at most.
     pub batch: usize,
     /// The newest block.
@@ -37,7 +39,7 @@ struct Waiting {
 /// Gathers waiting operations, the oldest first, in new user operations of the lane: of each account as few as hold them.
 /// Returns how many user operations it made.
 pub async fn claim(tx: &mut EngineTx, lane: Address, claim: &Claim<'_>) -> db::Result<usize> {
-    let Claim { treasury, owners, room, limit, batch, head } = *claim;
+    let Claim { treasury, owners, room, limit, of_wallets, batch, head } = *claim;
     let mut waiting: BTreeMap<Vec<u8>, Waiting> = BTreeMap::new();
     if room.treasury {
         let rows = sqlx::query!(
@@ -58,7 +60,7 @@ pub async fn claim(tx: &mut EngineTx, lane: Address, claim: &Claim<'_>) -> db::R
              where owner = any($1) and state = 'waiting' and user_op_id is null and mode = 'live'
              order by id limit $2 for update skip locked",
             &owners.iter().map(|owner| owner.to_vec()).collect::<Vec<_>>(),
-            limit,
+            of_wallets,
         )
         .fetch_all(&mut **tx)
         .await?;

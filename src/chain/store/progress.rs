@@ -186,12 +186,13 @@ pub async fn mined(db: &Db) -> db::Result<Vec<MinedUserOp>> {
     Ok(mined.collect())
 }
 
-/// User operations that took effect for good in this block or later, as was thought.
+/// User operations that were final in this block or later, as was thought.
 pub async fn finals_since(db: &Db, block: u64) -> db::Result<Vec<MinedUserOp>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
         r#"select id, account, block_number as "block_number!", block_hash as "block_hash!"
-           from user_op where state = 'ended' and success and block_number >= $1 order by block_number, id"#,
+           from user_op where state = 'ended' and block_number >= $1 and block_hash is not null
+           order by block_number, id"#,
         big(block),
     )
     .fetch_all(&mut *tx)
@@ -205,10 +206,11 @@ pub async fn finals_since(db: &Db, block: u64) -> db::Result<Vec<MinedUserOp>> {
     Ok(finals.collect())
 }
 
-/// A reorg has undone what was final: they are to be carried again. What their operations' askers were told stays.
-pub async fn reopen_finals(db: &Db, user_ops: &[Uuid]) -> db::Result<()> {
+/// A reorg has undone what was final: those that took effect are to be carried again. What their operations' askers were
+/// told stays. Returns how many.
+pub async fn reopen_finals(db: &Db, user_ops: &[Uuid]) -> db::Result<usize> {
     let mut tx = db.engine().await?;
-    sqlx::query!(
+    let reopened = sqlx::query!(
         "update user_op set state = 'open', tx_hash = null, block_number = null, block_hash = null, success = null,
                 mined_at = null, ended_at = null, lane = null
          where id = any($1) and state = 'ended' and success",
@@ -216,7 +218,8 @@ pub async fn reopen_finals(db: &Db, user_ops: &[Uuid]) -> db::Result<()> {
     )
     .execute(&mut *tx)
     .await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(usize::try_from(reopened.rows_affected()).unwrap_or(usize::MAX))
 }
 
 /// Their block is not in the chain any more: they are to be carried again.

@@ -26,13 +26,17 @@ pub struct Compared {
     pub differences: Vec<Difference>,
 }
 
-/// Compares all that is known with what the treasury held at a block; `None` when the indexer has begun so lately that
-/// nothing of what it has is final.
-pub async fn at(app: &App, held: &Holdings, depth: Depth) -> db::Result<Option<Compared>> {
+/// Blocks for which what has not ended may hold the comparison back before that is a difference in itself.
+const MOST_HELD_BACK: u64 = 1_800;
+
+/// Compares all that is known with what the treasury held at a block; when nothing can be compared, what is known all the
+/// same: nothing while the indexer has begun so lately that nothing of what it has is final.
+pub async fn at(app: &App, held: &Holdings, depth: Depth) -> db::Result<Result<Compared, Vec<Difference>>> {
     let (chain_id, treasury) = (app.chain.settings().chain_id, app.chain.treasury());
     let mut tx = store::snapshot(&app.db).await?;
     let indexed = store::indexed(&mut tx, chain_id, held.at.number, held.at.hash).await?;
-    let mut to = indexed.final_number.min(held.at.number);
+    let newest = indexed.final_number.min(held.at.number);
+    let mut to = newest;
     if let Some(unended) = store::first_unended(&mut tx).await? {
         to = to.min(unended.saturating_sub(1));
     }
@@ -48,8 +52,18 @@ pub async fn at(app: &App, held: &Holdings, depth: Depth) -> db::Result<Option<C
     differences.extend(operations(&mut tx, chain_id, from, to).await?);
     differences.extend(unasked.iter().filter(|transfer| transfer.block <= to).map(nobody_asked));
 
+    let has_begun = starts.from.is_some();
+    if has_begun && newest.saturating_sub(to) > MOST_HELD_BACK {
+        let what = format!("nothing up to block {newest} is compared: what is under way there has not ended");
+        differences.push(Difference::of(what).at(to + 1));
+    }
     // What lies before the block at which the indexer began is nobody's to compare.
-    let Some(hash) = store::hash_of(&mut tx, chain_id, to).await? else { return Ok(None) };
+    let Some(hash) = store::hash_of(&mut tx, chain_id, to).await? else {
+        if has_begun {
+            differences.push(Difference::of(format!("nothing can be compared: block {to} is not known any more")));
+        }
+        return Ok(Err(differences));
+    };
     let (mut books, mut parted) = (Vec::new(), Vec::new());
     for (contract, amount) in &held.amounts {
         let Some(token) = app.tokens.by_contract(*contract) else { continue };
@@ -79,7 +93,7 @@ pub async fn at(app: &App, held: &Holdings, depth: Depth) -> db::Result<Option<C
         books.push(of_token);
     }
     tx.commit().await?;
-    Ok(Some(Compared { from, to, hash, books, parted, differences }))
+    Ok(Ok(Compared { from, to, hash, books, parted, differences }))
 }
 
 /// Operations that are not the transfers that they say they are.

@@ -102,15 +102,23 @@ pub async fn run(app: &App, depth: Depth) -> Result<Report, ReconcileError> {
         None => report.differences.push(unindexed(&app.chain).await?),
         Some(held) => {
             let compared = compare::at(app, &held, depth).await?;
-            if let Some(compared) = &compared {
-                report.fill(&app.tokens, compared);
-                for parted in &compared.parted {
-                    report.differences.push(books::locate(app, parted, held.at.number).await?);
+            match &compared {
+                Ok(compared) => {
+                    report.fill(&app.tokens, compared);
+                    for parted in &compared.parted {
+                        // A node that cannot tell where it was does not hide that it is so.
+                        let located = books::locate(app, parted, held.at.number).await;
+                        report.differences.push(located.unwrap_or_else(|error| {
+                            let what = "what the treasury holds is not what moved; where they part is not known";
+                            Difference::of(format!("{what}: {error}"))
+                        }));
+                    }
+                    report.differences.extend(compared.differences.iter().cloned());
                 }
-                report.differences.extend(compared.differences.iter().cloned());
+                Err(differences) => report.differences.extend(differences.iter().cloned()),
             }
             audit(app, &mut report).await?;
-            if let Some(compared) = &compared {
+            if let Ok(compared) = &compared {
                 remember(app, compared, report.differences.is_empty()).await?;
             }
         }
