@@ -19,6 +19,9 @@ const MOST_FAILURES: usize = 64;
 /// What failed later than this is not tried again for the same reason: those who wait have waited long enough.
 const BRIEFLY: Duration = Duration::from_secs(3);
 
+/// When to ask again whether what was committed without an answer has happened.
+const AGAIN: Duration = Duration::from_secs(1);
+
 type Answer<W> = oneshot::Sender<Result<<W as Work>::Outcome>>;
 
 /// Requests that are done together.
@@ -163,7 +166,7 @@ impl<W: Work> GroupCommit<W> {
         FailPoint::Working.reached();
         tx.commit().await.map_err(|error| match is_undone(&error) {
             true => Failure::Undone(error.into()),
-            false => Failure::Unknown(Error::from(error)),
+            false => Failure::Unknown(Error::unavailable(error, AGAIN)),
         })?;
         FailPoint::Committed.reached();
         Ok(outcomes)

@@ -39,7 +39,7 @@ pub async fn spendable(tx: &mut TenantTx, wallet: Address, token: Address, held:
                   and state in ('waiting', 'submitted', 'review') and coalesce(mined_block > $4, true))
                + (select coalesce(sum(amount), 0) from chain_op
                 where tenant_id = $1 and account = $2 and owner is not null and token = $3 and mode = 'live'
-                  and state = 'succeeded' and block_number > $4) as "promised!: Amount""#,
+                  and state = 'succeeded' and coalesce(block_number > $4, true)) as "promised!: Amount""#,
         tenant.0,
         wallet.as_slice(),
         token.as_slice(),

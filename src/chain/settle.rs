@@ -43,7 +43,7 @@ impl Watcher {
                 tracing::warn!(number, %hash, "a block with our user operations was dropped by a reorg");
                 metrics::counter!("diolkos_chain_reorgs_total").increment(1);
                 let ids: Vec<Uuid> = user_ops.iter().map(|user_op| user_op.id).collect();
-                store::reopen(self.chain.db(), &ids).await?;
+                store::reopen(self.chain.db(), &ids, hash).await?;
                 self.rescan_from(number);
                 complete = false;
                 continue;
@@ -76,7 +76,7 @@ impl Watcher {
         let absent: Vec<Uuid> = ids.iter().filter(|id| !outcomes.contains_key(*id)).copied().collect();
         if !absent.is_empty() && !receipts.is_empty() {
             tracing::error!(number, ?absent, "user operations are not in the block in which they were seen");
-            store::reopen(self.chain.db(), &absent).await?;
+            store::reopen(self.chain.db(), &absent, hash).await?;
         }
         let finals: Vec<Final> = user_ops
             .into_iter()
@@ -135,7 +135,7 @@ impl Watcher {
         }
         let taken = store::end_operations(&mut tx, block, &endings).await?;
         let bad: Vec<&Ending> = endings.iter().filter(|ending| ending.state != "succeeded").collect();
-        let undone = if bad.is_empty() { Vec::new() } else { store::mark_undone(&mut tx, &bad).await? };
+        let undone = if bad.is_empty() { Vec::new() } else { store::mark_undone(&mut tx, block, &bad).await? };
         tx.commit().await?;
         FailPoint::Ended.reached();
         for seconds in taken {

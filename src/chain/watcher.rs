@@ -115,7 +115,7 @@ impl Watcher {
             }
             tracing::error!(number, %hash, "a reorg undid a block that was final; its payments are carried again");
             metrics::counter!("diolkos_chain_final_reorgs_total").increment(1);
-            let reopened = store::reopen_finals(self.chain.db(), &user_ops).await?;
+            let reopened = store::reopen_finals(self.chain.db(), &user_ops, hash).await?;
             if reopened < user_ops.len() {
                 tracing::error!(number, "some of them had failed and were made anew: watch them for being made twice");
                 metrics::counter!("diolkos_chain_failures_undone_total").increment(1);

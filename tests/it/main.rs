@@ -37,6 +37,7 @@ mod listings;
 mod live_and_test;
 mod lost_answers;
 mod money_rules;
+mod odd_tokens;
 mod openapi;
 mod operations;
 mod operators;

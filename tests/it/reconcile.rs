@@ -153,8 +153,10 @@ async fn what_leaves_the_treasury_unasked_is_found() {
     let report = up_to(&app, block, "").await;
     assert_eq!(report["ok"], false);
     let first = &report["differences"][0];
-    let record = format!("transaction {} log 0", alloy::primitives::keccak256(&raw));
-    assert_eq!((&first["block"], &first["record"]), (&json!(block), &json!(record)), "{report}");
+    assert_eq!(first["block"], json!(block), "{report}");
+    // Other tests' transactions may be in the block before it.
+    let record = format!("transaction {} log ", alloy::primitives::keccak256(&raw));
+    assert!(first["record"].as_str().unwrap().starts_with(&record), "{report}");
 }
 
 #[tokio::test]

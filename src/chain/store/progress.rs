@@ -206,34 +206,44 @@ pub async fn finals_since(db: &Db, block: u64) -> db::Result<Vec<MinedUserOp>> {
     Ok(finals.collect())
 }
 
-/// A reorg has undone what was final: those that took effect are to be carried again. What their operations' askers were
-/// told stays. Returns how many.
-pub async fn reopen_finals(db: &Db, user_ops: &[Uuid]) -> db::Result<usize> {
+/// A reorg has undone a block that was final: user operations that took effect in it are to be carried again. What their
+/// operations' askers were told stays, but they are in no block. Returns how many user operations.
+pub async fn reopen_finals(db: &Db, user_ops: &[Uuid], block_hash: B256) -> db::Result<usize> {
     let mut tx = db.engine().await?;
-    let reopened = sqlx::query!(
+    let reopened = sqlx::query_scalar!(
         "update user_op set state = 'open', tx_hash = null, block_number = null, block_hash = null, success = null,
                 mined_at = null, ended_at = null, lane = null
-         where id = any($1) and state = 'ended' and success",
-        user_ops
+         where id = any($1) and state = 'ended' and success and block_hash = $2
+         returning id",
+        user_ops,
+        block_hash.as_slice(),
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "update chain_op set dropped_block = block_number, block_number = null
+         where user_op_id = any($1) and state = 'succeeded'",
+        &reopened
     )
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(usize::try_from(reopened.rows_affected()).unwrap_or(usize::MAX))
+    Ok(reopened.len())
 }
 
-/// Their block is not in the chain any more: they are to be carried again.
-pub async fn reopen(db: &Db, user_ops: &[Uuid]) -> db::Result<()> {
+/// They are not in this block of the chain any more: they are to be carried again.
+pub async fn reopen(db: &Db, user_ops: &[Uuid], block_hash: B256) -> db::Result<()> {
     let mut tx = db.engine().await?;
     sqlx::query!(
         "with dropped as (
              update user_op set state = 'open', tx_hash = null, block_number = null, block_hash = null, success = null,
                     mined_at = null
-             where id = any($1) and state = 'mined'
+             where id = any($1) and state = 'mined' and block_hash = $2
              returning id
          )
          update chain_op set mined_block = null from dropped where user_op_id = dropped.id",
-        user_ops
+        user_ops,
+        block_hash.as_slice(),
     )
     .execute(&mut *tx)
     .await?;
@@ -270,7 +280,7 @@ pub async fn end(tx: &mut EngineTx, ended: &[Ended]) -> db::Result<HashSet<Uuid>
 pub async fn end_operations(tx: &mut EngineTx, block: u64, endings: &[Ending]) -> db::Result<Vec<f64>> {
     sqlx::query_scalar!(
         r#"update chain_op op set state = e.state, tx_hash = e.tx_hash, block_number = $1, log_index = e.log_index,
-                failure = e.failure, ended_at = coalesce(op.ended_at, now()),
+                dropped_block = null, failure = e.failure, ended_at = coalesce(op.ended_at, now()),
                 submitted_at = coalesce(op.submitted_at, now())
          from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bigint[], $7::text[])
               as e(tenant_id, id, state, tx_hash, log_index, failure)
@@ -290,16 +300,17 @@ pub async fn end_operations(tx: &mut EngineTx, block: u64, endings: &[Ending]) -
 }
 
 /// Operations that had succeeded, were undone by a reorg, and fail now: their states stay, and an operator must look.
-/// Returns which.
-pub async fn mark_undone(tx: &mut EngineTx, endings: &[&Ending]) -> db::Result<Vec<Uuid>> {
+/// They are settled in this block, in which they did not happen. Returns which.
+pub async fn mark_undone(tx: &mut EngineTx, block: u64, endings: &[&Ending]) -> db::Result<Vec<Uuid>> {
     sqlx::query_scalar!(
-        "update chain_op op set undone = e.why
+        "update chain_op op set undone = e.why, block_number = $4, dropped_block = null
          from unnest($1::uuid[], $2::uuid[], $3::text[]) as e(tenant_id, id, why)
          where op.tenant_id = e.tenant_id and op.id = e.id and op.state = 'succeeded'
          returning op.id",
         &endings.iter().map(|e| e.tenant).collect::<Vec<_>>(),
         &endings.iter().map(|e| e.id).collect::<Vec<_>>(),
         &endings.iter().map(|e| told(e.failure.as_deref().unwrap_or(e.state))).collect::<Vec<_>>(),
+        big(block),
     )
     .fetch_all(&mut **tx)
     .await

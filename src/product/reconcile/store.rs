@@ -197,13 +197,14 @@ pub struct Unfounded {
 /// Operations in blocks after `from` and up to `to` whose transfer is not where they say it is, the first ones.
 pub async fn unfounded(tx: &mut EngineTx, chain_id: u64, from: u64, to: u64) -> db::Result<Vec<Unfounded>> {
     let rows = sqlx::query!(
-        r#"select o.tenant_id, o.id, o.kind, o.reference, o.block_number as "block_number!", o.tx_hash,
-               o.amount as "amount: Amount",
+        r#"select o.tenant_id, o.id, o.kind, o.reference, o.tx_hash, o.amount as "amount: Amount",
+               coalesce(o.dropped_block, o.block_number) as "block_number!",
                (select min(e.block_number) from token_movement e
                 where e.chain_id = $1 and e.block_number > $2 and e.tx_hash = o.tx_hash and e.account = o.account
                     and e.token = o.token and e.state = 'present') as elsewhere
            from chain_op o
-           where o.mode = 'live' and o.state = 'succeeded' and o.block_number > $2 and o.block_number <= $3
+           where o.mode = 'live' and o.state = 'succeeded'
+               and (o.block_number > $2 and o.block_number <= $3 or o.dropped_block > $2 and o.dropped_block <= $3)
                and not exists (
                    select from token_movement m
                    where m.chain_id = $1 and m.block_number = o.block_number and m.tx_hash = o.tx_hash
@@ -211,7 +212,7 @@ pub async fn unfounded(tx: &mut EngineTx, chain_id: u64, from: u64, to: u64) -> 
                        -- Those that an operator ended after a review moved something else.
                        and (o.log_index is null
                            or m.log_index = o.log_index and m.counterparty = o.recipient and m.amount = o.amount))
-           order by o.block_number, o.id limit $4"#,
+           order by coalesce(o.dropped_block, o.block_number), o.id limit $4"#,
         big(chain_id),
         big(from),
         big(to),
@@ -273,7 +274,8 @@ pub async fn unasked(
 ) -> db::Result<Vec<Unasked>> {
     sqlx::query!(
         r#"select m.block_number, m.tx_hash, m.log_index, m.token, m.counterparty, m.amount as "amount: Amount",
-               exists (select from chain_op o where o.mode = 'live' and o.state in ('waiting', 'submitted')
+               exists (select from chain_op o where o.mode = 'live'
+                   and (o.state in ('waiting', 'submitted') or o.dropped_block is not null)
                    and o.account = m.account and o.token = m.token and o.recipient = m.counterparty
                    and o.amount = m.amount) as "is_open!"
            from token_movement m

@@ -212,6 +212,11 @@ impl TestEngine {
 
     /// Asks for payments of USDC base units from an account, all at once.
     pub async fn pay_from(&self, payer: Payer, payments: &[(Address, u64)]) -> Vec<Uuid> {
+        self.pay_in(self.services.contracts.usdc, payer, payments).await
+    }
+
+    /// Asks for payments of a token's base units from an account, all at once.
+    pub async fn pay_in(&self, token: Address, payer: Payer, payments: &[(Address, u64)]) -> Vec<Uuid> {
         let operations: Vec<NewOperation> = payments
             .iter()
             .map(|(recipient, amount)| {
@@ -224,7 +229,7 @@ impl TestEngine {
                     kind: "test",
                     reference: id.to_string(),
                     payer,
-                    token: self.services.contracts.usdc,
+                    token,
                     recipient: *recipient,
                     amount: Amount::from_base_units(u128::from(*amount)).unwrap(),
                 }

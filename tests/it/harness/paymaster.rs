@@ -159,17 +159,22 @@ impl Contract {
         let artifact: Value = serde_json::from_str(ARTIFACT).unwrap();
         let code: Bytes = artifact["bytecode"].as_str().unwrap().parse().unwrap();
         let init_code = [code.to_vec(), signer.address().abi_encode()].concat();
-        let address = DEPLOYER.create2(B256::ZERO, keccak256(&init_code));
-        contracts::give_native(rpc_url, PAYER, U256::from(10).pow(U256::from(24))).await.unwrap();
-        send(rpc_url, DEPLOYER, [B256::ZERO.to_vec(), init_code].concat(), U256::ZERO).await;
+        let address = create(rpc_url, B256::ZERO, &init_code).await;
         let deposit = depositToCall { account: address }.abi_encode();
         send(rpc_url, ENTRY_POINT, deposit, U256::from(10).pow(U256::from(23))).await;
         Self { address, signer }
     }
 }
 
-/// A transaction of the payer, in a block.
-async fn send(rpc_url: &str, to: Address, input: Vec<u8>, value: U256) {
+/// Deploys a contract by its init code and a salt (CREATE2); its address.
+pub async fn create(rpc_url: &str, salt: B256, init_code: &[u8]) -> Address {
+    contracts::give_native(rpc_url, PAYER, U256::from(10).pow(U256::from(24))).await.unwrap();
+    send(rpc_url, DEPLOYER, [salt.as_slice(), init_code].concat(), U256::ZERO).await;
+    DEPLOYER.create2(salt, keccak256(init_code))
+}
+
+/// A transaction of an account that anvil signs for, in a block.
+pub async fn send(rpc_url: &str, to: Address, input: Vec<u8>, value: U256) {
     let transaction = json!({"from": PAYER, "to": to, "data": Bytes::from(input), "value": value, "gas": "0x4c4b40"});
     let hash = rpc(rpc_url, "eth_sendTransaction", json!([transaction])).await;
     let receipt = until("the paymaster's transaction is in a block", || async {

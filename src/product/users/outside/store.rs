@@ -38,7 +38,9 @@ pub async fn explain(tx: &mut TenantTx, news: &[MovementNews]) -> db::Result<Has
                 and (o.log_index = i.log_index or o.log_index is null)
         ), open as (
             select i.tenant_id, i.id from item i join chain_op o on o.tenant_id = i.tenant_id
-                and o.mode = 'live' and o.state in ('waiting', 'submitted', 'review')
+                -- One that a reorg dropped is carried again.
+                and o.mode = 'live'
+                and (o.state in ('waiting', 'submitted', 'review') or o.dropped_block is not null)
                 and o.account = i.sender and o.token = i.token and o.recipient = i.recipient and o.amount = i.amount
         )
         select tenant_id as "tenant_id!", id as "id!", bool_or(is_ours) as "is_ours!"
