@@ -27,7 +27,7 @@ use crate::probes;
 use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::reconcile::ReconciliationGauges;
-use crate::product::{self, App, funding, transfers, users, webhook_endpoints, withdrawals};
+use crate::product::{self, App, Parts, funding, transfers, users, webhook_endpoints, withdrawals};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::providers::keys::{KeyServices, SignerSource, Use};
 use crate::providers::payout::{PawaPay, Payer, PayoutProvider, Simulator};
@@ -80,7 +80,7 @@ impl Server {
             indexer: blind_indexer.clone(),
             clock: clock.clone(),
         };
-        let app = App {
+        let app = App::new(Parts {
             funds: GroupCommit::new(db.clone(), acceptance, Limits::default()),
             provisions: GroupCommit::new(db.clone(), provisioning, Limits::default()),
             auth: Auth::new(db.clone(), clock.clone(), jwt, operator),
@@ -95,7 +95,7 @@ impl Server {
             clock,
             health,
             chain,
-        };
+        });
         Ok(Self { app, config, moved_payouts })
     }
 

@@ -13,6 +13,9 @@ pub mod users;
 pub mod webhook_endpoints;
 pub mod withdrawals;
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -26,9 +29,39 @@ use crate::jobs::Jobs;
 use crate::webhooks::{self, Destinations};
 use ops::{Health, TenantKeys};
 
-/// What handlers work with. Cheap to clone: every part is a handle.
-#[derive(Clone, FromRef)]
-pub struct App {
+/// What handlers work with. Cheap to clone: each request has one.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+impl App {
+    /// Of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl FromRef<App> for Auth {
+    fn from_ref(app: &App) -> Self {
+        app.auth.clone()
+    }
+}
+
+impl FromRef<App> for AnswerSeal {
+    fn from_ref(app: &App) -> Self {
+        app.answers.clone()
+    }
+}
+
+/// What an [`App`] is made of.
+pub struct Parts {
     /// The database.
     pub db: Db,
     /// Checks credentials; principals' extractors use it.
