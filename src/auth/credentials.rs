@@ -10,6 +10,7 @@ use crate::http::{Error, Result};
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const TENANT_ID: HeaderName = HeaderName::from_static("tenant-id");
+const ACCESS_TOKEN: HeaderName = HeaderName::from_static("access-token");
 
 /// An API key, and the tenant that the caller claims to be when the pair of headers was used.
 pub struct KeyHeaders<'a> {
@@ -29,6 +30,26 @@ pub fn api_key(headers: &HeaderMap) -> Result<KeyHeaders<'_>> {
         .ok_or_else(|| Error::unauthorized("missing_tenant_id", "the header api-key goes with tenant-id"))?;
     let claimed = tenant.parse().map_err(|_| invalid_api_key())?;
     Ok(KeyHeaders { secret, claimed: Some(claimed) })
+}
+
+/// Whether an API key was sent, in either way.
+pub fn has_api_key(headers: &HeaderMap) -> bool {
+    headers.contains_key(X_API_KEY) || headers.contains_key(API_KEY)
+}
+
+/// The tenant that the caller names beside other credentials.
+pub fn tenant_id(headers: &HeaderMap) -> Result<Option<TenantId>> {
+    let wrong = || Error::bad_request("invalid_tenant_id", "the header tenant-id is not a tenant's id");
+    let sent = single(headers, &TENANT_ID, wrong)?;
+    sent.map(|tenant| tenant.parse().map_err(|_| wrong())).transpose()
+}
+
+/// A wallet user's token: `access-token`, or `Authorization: Bearer …` (`spec/wallet-api-4.0.0.md`).
+pub fn access_token(headers: &HeaderMap) -> Result<&str> {
+    match single(headers, &ACCESS_TOKEN, super::jwt::invalid_token)? {
+        Some(token) => Ok(token.strip_prefix("Bearer ").unwrap_or(token).trim()),
+        None => bearer(headers),
+    }
 }
 
 /// What an `Authorization` header may hold.

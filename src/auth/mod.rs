@@ -1,7 +1,8 @@
 //! Who is calling.
 //!
 //! A handler takes the principal that it needs as an extractor ([`Tenant`], [`Dashboard`], [`Operator`],
-//! [`OperatorOrSuperAdmin`]); without good credentials it is never run.
+//! [`OperatorOrSuperAdmin`]; of the wallet API [`Device`], [`WalletUser`], [`TenantOrDevice`], [`TenantOrCustomer`],
+//! [`AnyCaller`]); without good credentials it is never run.
 
 mod api_key;
 mod credentials;
@@ -10,6 +11,7 @@ mod jwt;
 mod operator;
 mod principal;
 mod store;
+mod wallet_principals;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +31,7 @@ pub use jwks::router;
 pub use jwt::{InvalidKey, Jwt, Refused};
 pub use operator::{InvalidHash, OperatorAccess, hash_password};
 pub use principal::{Dashboard, Operator, OperatorOrSuperAdmin, Tenant};
+pub use wallet_principals::{AnyCaller, Device, TenantOrCustomer, TenantOrDevice, WalletUser};
 
 /// How long a key's owner is remembered: a revoked key dies within a second on every replica.
 const KEY_MEMORY: Duration = Duration::from_millis(500);
@@ -121,16 +124,48 @@ impl Auth {
     /// A dashboard's user by the token; 401 when it is not good or its tenant does not exist.
     async fn dashboard_user(&self, token: &str) -> Result<Dashboard> {
         let user = self.0.jwt.verify_dashboard(token, self.0.clock.now())?;
+        if self.knows(user.tenant).await? { Ok(user) } else { Err(jwt::invalid_token()) }
+    }
+
+    /// A device by its token; 401 when it is not good or names a tenant that does not exist.
+    async fn device(&self, token: &str) -> Result<Device> {
+        let device = self.0.jwt.verify_preauth(token, self.0.clock.now())?;
+        match device.tenant {
+            Some(tenant) if !self.knows(tenant).await? => Err(jwt::invalid_token()),
+            _ => Ok(device),
+        }
+    }
+
+    /// A customer by the wallet's token, at the tenant that the caller names where several know the wallet.
+    ///
+    /// 401 when the token is not good or nobody knows the wallet any more, 403 when that tenant does not, or when it has to
+    /// be said which.
+    async fn wallet_user(&self, token: &str, at: Option<TenantId>) -> Result<WalletUser> {
+        let address = self.0.jwt.verify_wallet(token, self.0.clock.now())?;
+        let users = store::wallet_users(&self.0.db, address).await?;
+        if users.is_empty() {
+            return Err(jwt::invalid_token());
+        }
+        let mut there = users.into_iter().filter(|user| at.is_none_or(|tenant| user.tenant == tenant));
+        match (there.next(), there.next()) {
+            (Some(user), None) => Ok(user),
+            (Some(_), Some(_)) => Err(Error::forbidden("which_tenant", "several tenants know this wallet: send tenant-id")),
+            (None, _) => Err(Error::forbidden("not_of_tenant", "this wallet is not of this tenant")),
+        }
+    }
+
+    /// Whether there is such a tenant.
+    pub async fn knows(&self, tenant: TenantId) -> Result<bool> {
         let exists = async {
-            match store::tenant_exists(&self.0.db, user.tenant).await {
+            match store::tenant_exists(&self.0.db, tenant).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(NoOwner::Unknown),
                 Err(error) => Err(NoOwner::Failed(error)),
             }
         };
-        match self.0.tenants.try_get_with(user.tenant, exists).await.map_err(|none| none.cause()) {
-            Ok(()) => Ok(user),
-            Err(None) => Err(jwt::invalid_token()),
+        match self.0.tenants.try_get_with(tenant, exists).await.map_err(|none| none.cause()) {
+            Ok(()) => Ok(true),
+            Err(None) => Ok(false),
             Err(Some(error)) => Err(error),
         }
     }

@@ -1,8 +1,9 @@
 //! SQL of credentials.
 
+use alloy::primitives::Address;
 use uuid::Uuid;
 
-use super::Digest;
+use super::{Digest, WalletUser};
 use crate::db::Db;
 use crate::foundation::{Mode, TenantId};
 use crate::http::{Error, Result};
@@ -29,4 +30,23 @@ pub async fn tenant_exists(db: &Db, tenant: TenantId) -> Result<bool> {
     let exists = found.fetch_optional(&mut *tx).await?.is_some();
     tx.commit().await?;
     Ok(exists)
+}
+
+/// Whose wallet this is, across all tenants. A tenant's test customer counts only where no live one has the wallet.
+pub async fn wallet_users(db: &Db, address: Address) -> Result<Vec<WalletUser>> {
+    let mut tx = db.engine().await?;
+    let found = sqlx::query!(
+        "select distinct on (w.tenant_id) w.tenant_id, w.customer_id, c.mode
+        from wallet w join customer c on c.tenant_id = w.tenant_id and c.id = w.customer_id
+        where w.address = $1 order by w.tenant_id, c.mode",
+        address.as_slice(),
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    let user = |(tenant, customer, mode): (Uuid, Uuid, &str)| {
+        let mode = Mode::from_word(mode).ok_or_else(|| Error::internal("a customer has an unknown mode"))?;
+        Ok(WalletUser { address, tenant: TenantId(tenant), customer, mode })
+    };
+    found.iter().map(|row| user((row.tenant_id, row.customer_id, &row.mode))).collect()
 }

@@ -38,7 +38,15 @@ impl Dialect {
             Self::Caas => json!({"error": error.code(), "message": error.message()}),
             Self::Wallet => {
                 let (kind, message) = wallet_words(error);
-                json!({"errors": [{"type": kind, "message": message, "error_code": error.code()}]})
+                let mut one = json!({"type": kind, "message": message});
+                if is_documented(error.code()) {
+                    one["error_code"] = error.code().into();
+                }
+                match error.shape() {
+                    Shape::List => json!({"errors": [one]}),
+                    Shape::Single => json!({"errors": one}),
+                    Shape::Bare => one,
+                }
             }
             Self::Orchestration => json!({
                 "code": orchestration_code(error.status()),
@@ -51,6 +59,23 @@ impl Dialect {
         }
         body
     }
+}
+
+/// How the wallet API writes an error: as the only one of a list as a rule, otherwise where a route is documented so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// `{"errors":[{…}]}`.
+    #[default]
+    List,
+    /// `{"errors":{…}}`.
+    Single,
+    /// `{"type":…,"message":…}`.
+    Bare,
+}
+
+/// Whether a code is one of the wallet API's own, such as `ULOT0043`: only those are shown there.
+fn is_documented(code: &str) -> bool {
+    code.starts_with("UL") && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// The wallet API's `type` and `message`: the error's own, or the texts documented for the status.
@@ -170,7 +195,7 @@ mod tests {
     fn an_error_is_written_three_ways() {
         let error = Error::conflict("duplicate_deposit", "this deposit exists").with("status", "SETTLED");
         insta::assert_snapshot!(Dialect::Caas.body(&error), @r#"{"error":"duplicate_deposit","message":"this deposit exists","status":"SETTLED"}"#);
-        insta::assert_snapshot!(Dialect::Wallet.body(&error), @r#"{"errors":[{"error_code":"duplicate_deposit","message":"this deposit exists","type":"Conflict"}],"status":"SETTLED"}"#);
+        insta::assert_snapshot!(Dialect::Wallet.body(&error), @r#"{"errors":[{"message":"this deposit exists","type":"Conflict"}],"status":"SETTLED"}"#);
         insta::assert_snapshot!(Dialect::Orchestration.body(&error), @r#"{"code":"RESOURCE_CONFLICT","error":"Conflict","errorDetails":"this deposit exists","status":"SETTLED"}"#);
     }
 
@@ -185,8 +210,13 @@ mod tests {
     #[test]
     fn the_wallet_surface_uses_its_documented_words() {
         let wrong = Error::unauthorized("challenge_expired", "Challenge expired").of_type("Challenge");
-        insta::assert_snapshot!(Dialect::Wallet.body(&wrong), @r#"{"errors":[{"error_code":"challenge_expired","message":"Challenge expired","type":"Challenge"}]}"#);
+        insta::assert_snapshot!(Dialect::Wallet.body(&wrong), @r#"{"errors":[{"message":"Challenge expired","type":"Challenge"}]}"#);
         let fast = Error::too_many_requests(Duration::from_secs(1));
-        insta::assert_snapshot!(Dialect::Wallet.body(&fast), @r#"{"errors":[{"error_code":"rate_limited","message":"Too many requests","type":"Rate Limit Exceeded"}]}"#);
+        insta::assert_snapshot!(Dialect::Wallet.body(&fast), @r#"{"errors":[{"message":"Too many requests","type":"Rate Limit Exceeded"}]}"#);
+        let taken = Error::bad_request("ULOT0043", "taken").of_type("Duplicate");
+        insta::assert_snapshot!(Dialect::Wallet.body(&taken), @r#"{"errors":[{"error_code":"ULOT0043","message":"taken","type":"Duplicate"}]}"#);
+        let single = Error::bad_request("failed", "no").of_type("catch");
+        insta::assert_snapshot!(Dialect::Wallet.body(&single.clone().shaped(Shape::Single)), @r#"{"errors":{"message":"no","type":"catch"}}"#);
+        insta::assert_snapshot!(Dialect::Wallet.body(&single.shaped(Shape::Bare)), @r#"{"message":"no","type":"catch"}"#);
     }
 }

@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::dialect::Shape;
+
 /// The result of everything that answers a request.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -28,6 +30,7 @@ struct Inner {
     code: Cow<'static, str>,
     message: Cow<'static, str>,
     kind: Option<Cow<'static, str>>,
+    shape: Shape,
     extra: Map<String, Value>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
@@ -47,6 +50,7 @@ impl Error {
             code: code.into(),
             message: message.into(),
             kind: None,
+            shape: Shape::default(),
             extra: Map::new(),
             retry_after: None,
             source: None,
@@ -195,6 +199,12 @@ impl Error {
         self
     }
 
+    /// Sets how the wallet API's dialect writes it, where a route is documented otherwise than the others.
+    pub fn shaped(mut self, shape: Shape) -> Self {
+        self.0.shape = shape;
+        self
+    }
+
     /// Tells the caller when to try again.
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
@@ -224,6 +234,10 @@ impl Error {
 
     pub(super) fn kind(&self) -> Option<&str> {
         self.0.kind.as_deref()
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.0.shape
     }
 
     pub(super) fn extra(&self) -> &Map<String, Value> {

@@ -25,6 +25,7 @@ mod server;
 pub use accept::Format;
 pub use caller::CallerNote;
 pub use database::OnConstraint;
+pub use dialect::Shape;
 pub use error::{Error, Result};
 pub use extract::{Path, Posted, Query};
 pub use health::{MetricsSource, ReadinessProbe};

@@ -29,10 +29,12 @@ pub const DOCS: &str = "/docs";
         (name = "Reports", description = "How much moved, how well and how fast. Dashboard."),
         (name = "Webhooks", description = "Being told what happens, and what was told. Dashboard."),
         (name = "API keys", description = "How a tenant's back end proves who it is. Dashboard."),
+        (name = "Sign-in", description = "Tokens for wallet apps and those who hold wallets."),
+        (name = "Email verification", description = "Codes by e-mail. API key or preauth token."),
         (name = "Admin", description = "Tenants and machinery. Operators."),
         (name = "Operations", description = "Whether the server is well."),
     ),
-    components(schemas(CaasError)),
+    components(schemas(CaasError, WalletError)),
 )]
 struct Description;
 
@@ -81,6 +83,64 @@ pub enum CaasPostErrors {
     UnsupportedMediaType(CaasError),
 }
 
+/// Errors of the wallet API.
+#[derive(Serialize, ToSchema)]
+pub struct WalletError {
+    /// As a rule one.
+    pub errors: Vec<WalletErrorEntry>,
+}
+
+/// An error of the wallet API.
+#[derive(Serialize, ToSchema)]
+pub struct WalletErrorEntry {
+    /// What it is about.
+    #[schema(example = "Challenge")]
+    pub r#type: String,
+    /// For people.
+    #[schema(example = "Challenge expired")]
+    pub message: String,
+    /// For programs, where there is one.
+    #[schema(example = "ULOT0043")]
+    pub error_code: Option<String>,
+}
+
+/// What any route of the wallet API may answer.
+#[derive(IntoResponses)]
+pub enum WalletErrors {
+    /// The request makes no sense, or cannot be done as things are.
+    #[response(status = 400)]
+    BadRequest(WalletError),
+    /// Credentials are missing or wrong.
+    #[response(status = 401)]
+    Unauthorized(WalletError),
+    /// These credentials do not allow this.
+    #[response(status = 403)]
+    Forbidden(WalletError),
+    /// Too many requests; `Retry-After` tells when to come back.
+    #[response(status = 429)]
+    TooManyRequests(WalletError),
+    /// Our fault; `x-request-id` identifies it.
+    #[response(status = 500)]
+    Internal(WalletError),
+    /// Not at the moment; `Retry-After` tells when to come back.
+    #[response(status = 503)]
+    Unavailable(WalletError),
+}
+
+/// What any route of the wallet API that takes a body may answer besides [`WalletErrors`].
+#[derive(IntoResponses)]
+pub enum WalletPostErrors {
+    /// It collides with what is there, or the `Idempotency-Key` was sent with another request or is still being served.
+    #[response(status = 409)]
+    Conflict(WalletError),
+    /// The body is too large.
+    #[response(status = 413)]
+    PayloadTooLarge(WalletError),
+    /// The body is not `application/json`.
+    #[response(status = 415)]
+    UnsupportedMediaType(WalletError),
+}
+
 /// Splits a documented router into the routes and the whole description.
 pub fn describe<S: Clone + Send + Sync + 'static>(router: OpenApiRouter<S>) -> (Router<S>, OpenApi) {
     let (router, routes) = router.split_for_parts();
@@ -95,6 +155,10 @@ pub fn describe<S: Clone + Send + Sync + 'static>(router: OpenApiRouter<S>) -> (
     };
     components.add_security_scheme("bearer", bearer("A dashboard user's JWT that permits `waas`."));
     components.add_security_scheme("operator", bearer("The operators' token."));
+    components.add_security_scheme("preauth", bearer("A wallet app's token of `POST /auth/preauth-token`."));
+    components.add_security_scheme("wallet", bearer("A wallet user's token of `POST /auth/token`, also as `access-token`."));
+    components.add_security_scheme("tenant_id", in_header("tenant-id", "The tenant's id, with `api-key`."));
+    components.add_security_scheme("tenant_key", in_header("api-key", "A tenant's key, with `tenant-id`."));
     (router, document)
 }
 
