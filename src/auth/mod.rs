@@ -8,6 +8,7 @@ mod api_key;
 mod credentials;
 mod jwks;
 mod jwt;
+mod one_time_code;
 mod operator;
 mod principal;
 mod store;
@@ -29,6 +30,7 @@ use credentials::Credentials;
 pub use api_key::{ApiKey, Digest};
 pub use jwks::router;
 pub use jwt::{InvalidKey, Jwt, Refused};
+pub use one_time_code::{Attempt, IssuedCode, OneTimeCodes, Purpose, Verdict};
 pub use operator::{InvalidHash, OperatorAccess, hash_password};
 pub use principal::{Dashboard, Operator, OperatorOrSuperAdmin, Tenant};
 pub use wallet_principals::{AnyCaller, Device, TenantOrCustomer, TenantOrDevice, WalletUser};
@@ -149,7 +151,9 @@ impl Auth {
         let mut there = users.into_iter().filter(|user| at.is_none_or(|tenant| user.tenant == tenant));
         match (there.next(), there.next()) {
             (Some(user), None) => Ok(user),
-            (Some(_), Some(_)) => Err(Error::forbidden("which_tenant", "several tenants know this wallet: send tenant-id")),
+            (Some(_), Some(_)) => {
+                Err(Error::forbidden("which_tenant", "several tenants know this wallet: send tenant-id"))
+            }
             (None, _) => Err(Error::forbidden("not_of_tenant", "this wallet is not of this tenant")),
         }
     }
