@@ -115,7 +115,8 @@ pub async fn limit(State(limits): State<RateLimit>, mut request: Request, next: 
     if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
         return next.run(request).await;
     }
-    request.extensions_mut().insert(ClientAddress(client_address(&request, limits.0.trusted_proxies)));
+    let from = client_address(&request, limits.0.trusted_proxies);
+    request.extensions_mut().insert(ClientAddress(from));
     let credentials = fingerprint(request.headers());
     let proved = match credentials {
         Some(key) if limits.0.proved.get(&key).await.is_some() => Some(key),

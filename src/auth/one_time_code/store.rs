@@ -53,7 +53,7 @@ pub async fn oldest_beyond(
 pub async fn insert(tx: &mut TenantTx, code: &NewCode) -> db::Result<()> {
     sqlx::query!(
         "delete from one_time_code where tenant_id = $1 and id in (
-            select id from one_time_code where tenant_id = $1 and expires_at < $2 - interval '1 day' limit 10)",
+            select id from one_time_code where tenant_id = $1 and expires_at < $2::timestamptz - interval '1 day' limit 10)",
         tx.tenant().0,
         code.now,
     )

@@ -65,7 +65,7 @@ impl SignIn {
 
     /// What is signed: as typed data in the domain of the message and this chain, and as the message's JSON text.
     pub(super) fn digests(&self, address: Address, message: &ChallengeMessage) -> Result<[B256; 2]> {
-        let domain = eip712_domain! { name: message.domain.clone(), version: "1", chain_id: self.chain_id };
+        let domain = eip712_domain! { name: message.domain.clone(), version: "1", chain_id: self.chain_id, };
         let fields = (
             keccak256(TYPE),
             keccak256(&message.domain),

@@ -52,7 +52,7 @@ async fn says_so(rpc: &Rpc, wallet: Address, digest: B256, signature: &Bytes) ->
     match rpc.simulate(&call).await {
         Ok(answer) => Ok(answer.as_ref() == [1]),
         // Whatever the account does instead of answering is no signature.
-        Err(error) if error.is_revert() => Ok(false),
+        Err(error) if error.is_verdict() => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -17,7 +17,7 @@ pub async fn insert(
     let mut tx = db.engine().await?;
     sqlx::query!(
         "delete from sign_in_challenge where nonce in (
-            select nonce from sign_in_challenge where expires_at < $1 - interval '1 hour'
+            select nonce from sign_in_challenge where expires_at < $1::timestamptz - interval '1 hour'
             order by expires_at limit 20 for update skip locked)",
         now,
     )
