@@ -1,5 +1,6 @@
 //! Floor 3: the product. One folder a feature, each a vertical slice of routes, rules and SQL.
 
+pub mod agreements;
 pub mod api_keys;
 pub mod funding;
 pub mod fx;
@@ -104,6 +105,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(reports::router())
         .merge(reconcile::router())
         .merge(api_keys::router())
+        .merge(agreements::router())
         .merge(webhook_endpoints::router())
         .merge(ops::router())
         .merge(auth::router())
