@@ -31,9 +31,10 @@ create table agreement (
     sealed          bytea       not null,
     status          text        not null default 'PENDING',
     created_at      timestamptz not null,
-    -- When it was accepted or rejected, and with which API key the tenant's back end said so.
+    -- When it was accepted or rejected, with which API key the tenant's back end said so, and from which IP (sealed).
     decided_at      timestamptz,
     decided_by      uuid,
+    decided_from    bytea,
     constraint agreement_pkey primary key (tenant_id, id),
     constraint agreement_template_fkey foreign key (tenant_id, template_id) references agreement_template (tenant_id, id),
     constraint agreement_customer_fkey foreign key (tenant_id, customer_id) references customer (tenant_id, id),
@@ -49,15 +50,16 @@ create index agreement_account on agreement (tenant_id, account_address);
 create index agreement_customer on agreement (tenant_id, customer_id) where customer_id is not null;
 call diolkos_scope_to_tenant('agreement');
 grant select, insert on agreement to diolkos_server;
-grant update (customer_id, wrapped_key, status, decided_at, decided_by) on agreement to diolkos_server;
+grant update (customer_id, wrapped_key, status, decided_at, decided_by, decided_from) on agreement to diolkos_server;
 
 -- A decision stays, whoever asks, and so does what was decided on; only its key may be thrown away.
 create trigger agreement_stays before delete or truncate on agreement
     for each statement execute function diolkos_stays();
 create trigger agreement_keeps_decision before update on agreement
     for each row when (old.status <> 'PENDING'
-        and (old.tenant_id, old.id, old.customer_id, old.status, old.decided_at, old.decided_by)
-            is distinct from (new.tenant_id, new.id, new.customer_id, new.status, new.decided_at, new.decided_by))
+        and (old.tenant_id, old.id, old.customer_id, old.status, old.decided_at, old.decided_by, old.decided_from)
+            is distinct from
+            (new.tenant_id, new.id, new.customer_id, new.status, new.decided_at, new.decided_by, new.decided_from))
     execute function diolkos_stays();
 create trigger agreement_keeps_text before update on agreement
     for each row when ((old.mode, old.template_id, old.account_address, old.sealed, old.created_at)

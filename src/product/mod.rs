@@ -2,6 +2,7 @@
 
 pub mod agreements;
 pub mod api_keys;
+pub mod consents;
 pub mod funding;
 pub mod fx;
 pub mod ops;
@@ -106,6 +107,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(reconcile::router())
         .merge(api_keys::router())
         .merge(agreements::router())
+        .merge(consents::router())
         .merge(webhook_endpoints::router())
         .merge(ops::router())
         .merge(auth::router())

@@ -156,7 +156,7 @@ pub fn account(field: &str, text: &str) -> Result<Address> {
 pub fn country(field: &str, text: &str) -> Result<String> {
     let country = rust_iso3166::from_alpha2(text.trim());
     let why = "must be a country's code of two capital letters (ISO 3166-1), such as BO";
-    country.map(|country| country.alpha2()).ok_or_else(|| Error::invalid_field(field, why))
+    country.map(|country| country.alpha2.to_owned()).ok_or_else(|| Error::invalid_field(field, why))
 }
 
 /// A telephone number as people write one.

@@ -1,6 +1,5 @@
 //! Filling templates in, within bounds: they are written by people, and filled in with what other people typed.
 
-use std::fmt::Write;
 use std::io;
 
 use minijinja::value::{Serde, Value};
