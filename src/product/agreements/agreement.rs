@@ -49,13 +49,10 @@ pub struct Agreement {
     pub id: Uuid,
     pub kind: Kind,
     pub account: Address,
-    /// Whose wallet the account is, once it is somebody's.
-    pub customer: Option<Uuid>,
     pub status: Status,
     /// Nothing once the person was forgotten.
     pub shown: Option<Shown>,
     pub created_at: DateTime<Utc>,
-    pub decided_at: Option<DateTime<Utc>>,
 }
 
 /// What other features may do with agreements.
@@ -119,7 +116,7 @@ pub async fn prepare(
         store::insert(tx, &new).await?;
         let (account, status) = (person.account, Status::Pending);
         let (kind, shown, created_at) = (template.kind, Some(shown), now);
-        agreements.push(Agreement { id, kind, account, customer, status, shown, created_at, decided_at: None });
+        agreements.push(Agreement { id, kind, account, status, shown, created_at });
     }
     Ok(agreements)
 }
@@ -164,11 +161,9 @@ fn open(tenant_key: &DataKey, tenant: TenantId, row: Row) -> Result<Agreement> {
         id: row.id,
         kind: Kind::try_from(row.kind).map_err(Error::internal)?,
         account: Address::try_from(row.account_address.as_slice()).map_err(Error::internal)?,
-        customer: row.customer_id,
         status: Status::from_word(&row.status)?,
         shown,
         created_at: row.created_at,
-        decided_at: row.decided_at,
     })
 }
 
