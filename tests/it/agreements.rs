@@ -348,6 +348,12 @@ async fn a_preview_that_is_sent_again_with_its_key_is_the_same() {
     assert_eq!((&first.text, again.header("idempotency-replayed")), (&again.text, "true"));
     assert_eq!(acme.live.get(LIST).await.json["data"].as_array().unwrap().len(), 1);
     once.post(PREVIEW_UL, example_ul()).await.expect(409);
+    // What is kept to answer a repetition does not outlive what can be forgotten.
+    let mut tx = app.app.db.tenant(acme.id).begin().await.unwrap();
+    sqlx::query("update agreement set wrapped_key = null").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let forgotten = once.post(PREVIEW, example()).await.expect(200);
+    assert!(!forgotten.text.contains("Jone"), "{forgotten}");
 }
 
 #[tokio::test]

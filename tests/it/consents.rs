@@ -316,6 +316,21 @@ async fn a_consent_that_is_sent_again_with_its_key_is_the_same() {
 }
 
 #[tokio::test]
+async fn two_customers_who_use_the_same_key_each_have_their_own_answer() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let words = words(&acme.live, &acme).await;
+    for number in [1, 2] {
+        let jane = customer(&app, &acme, number).await;
+        let given = accept(&jane.actor.with("idempotency-key", "1"), None, &words, "ACCEPTED").await.expect(201);
+        assert_eq!(given.json["data"]["customerAccountId"], jane.id.to_string());
+        assert!(status(&jane.actor, "").await.text.contains("Consent is accepted"));
+    }
+    let given = accept(&acme.live.with("idempotency-key", "1"), None, &words, "ACCEPTED").await.expect(201);
+    assert_eq!(given.json["data"]["customerAccountId"], Value::Null);
+}
+
+#[tokio::test]
 async fn many_who_ask_a_new_tenant_at_once_find_one_vendor() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;

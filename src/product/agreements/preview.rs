@@ -1,11 +1,14 @@
 //! `POST /tenant/agreement/preview-agreement` and `/preview-UL-agreement`: filling templates in for a person.
 
+use axum::Json;
+use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 use validator::Validate;
 
 use super::agreement;
@@ -13,10 +16,14 @@ use super::kind::Occasion;
 use super::person::{self, Particulars, Person, line, optional_line};
 use super::routes::{AgreementsAnswer, BackEnd};
 use crate::auth::Tenant;
+use crate::db::TenantTx;
 use crate::http::idempotency::Once;
 use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
-use crate::http::{Posted, Result};
+use crate::http::{Error, Posted, Result};
 use crate::product::App;
+
+/// Bytes that the ids of one preview's agreements take at most.
+const MOST_KEPT: usize = 64 * 1024;
 
 /// No `Debug`: all of it is personal.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -122,6 +129,8 @@ pub async fn preview_platform(
     prepare(&app, caller, &posted.once, (Occasion::Platform, &person, None)).await
 }
 
+/// Of a request that may be repeated it is kept which agreements it made, not the answer: what people typed is to be
+/// found under keys that can be thrown away and nowhere else.
 async fn prepare(
     app: &App,
     caller: Tenant,
@@ -130,10 +139,27 @@ async fn prepare(
 ) -> Result<Response> {
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     if let Some(first) = once.replay(&mut tx, caller.mode).await? {
-        return Ok(first);
+        return again(&mut tx, app, caller, first).await;
     }
     let agreements = agreement::prepare(&mut tx, &app.keys, caller, shown_to, app.clock.now()).await?;
-    once.commit(tx, StatusCode::OK, &AgreementsAnswer::of(agreements)?).await
+    let made: Vec<Uuid> = agreements.iter().map(|agreement| agreement.id).collect();
+    let answer = AgreementsAnswer::of(agreements)?;
+    once.keep(&mut tx, StatusCode::OK, &serde_json::to_vec(&made).map_err(Error::internal)?).await?;
+    tx.commit().await?;
+    Ok(Json(answer).into_response())
+}
+
+/// The first answer once more, out of what was kept of it.
+async fn again(tx: &mut TenantTx, app: &App, caller: Tenant, first: Response) -> Result<Response> {
+    let (head, kept) = first.into_parts();
+    let kept = to_bytes(kept, MOST_KEPT).await.map_err(Error::internal)?;
+    let made: Vec<Uuid> = serde_json::from_slice(&kept).map_err(Error::internal)?;
+    let mut agreements = Vec::with_capacity(made.len());
+    for id in made {
+        agreements.extend(agreement::find(tx, &app.keys, caller, id).await?);
+    }
+    let answer = serde_json::to_vec(&AgreementsAnswer::of(agreements)?).map_err(Error::internal)?;
+    Ok(Response::from_parts(head, Body::from(answer)))
 }
 
 impl PlatformPreview {

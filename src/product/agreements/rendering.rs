@@ -13,7 +13,7 @@ pub type Words = Map<String, Json>;
 const FUEL: u64 = 10_000;
 
 /// The longest text that a rendering may become, in bytes.
-const LONGEST: usize = 256 * 1024;
+const LONGEST: usize = 128 * 1024;
 
 /// What a template may do beside printing names. Nothing that keeps values: they could grow beyond all bounds.
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
@@ -33,7 +33,7 @@ pub enum Unrenderable {
         what: ErrorKind,
     },
     /// It became too long.
-    #[error("is longer than 256 KiB when filled in")]
+    #[error("is longer than 128 KiB when filled in")]
     TooLong,
 }
 
@@ -123,7 +123,7 @@ mod tests {
     fn a_template_is_bounded_in_steps_length_and_what_it_may_do() {
         let deep = format!("{}x{}", "{% for a in many %}".repeat(4), "{% endfor %}".repeat(4));
         insta::assert_snapshot!(refusal(&deep), @"line 1: engine ran out of fuel");
-        insta::assert_snapshot!(refusal("{% for a in many %}{{ a }}{{ a }}{{ a }}{% endfor %}"), @"is longer than 256 KiB when filled in");
+        insta::assert_snapshot!(refusal("{% for a in many %}{{ a }}{{ a }}{{ a }}{% endfor %}"), @"is longer than 128 KiB when filled in");
         insta::assert_snapshot!(refusal("\n{% set a = name %}"), @"line 2: a template has no statements but if, elif, else and for");
         insta::assert_snapshot!(refusal("{%- include 'secrets' %}"), @"line 1: a template has no statements but if, elif, else and for");
         insta::assert_snapshot!(refusal("{{ range(9) }}"), @"line 1: unknown function");

@@ -199,6 +199,7 @@ pub async fn accept(
     posted: Result<Posted<AcceptConsent>>,
 ) -> Result<Response> {
     let Posted { body, once } = posted.map_err(documented)?;
+    let once = once.by(caller.customer());
     let mut tx = app.db.tenant(caller.tenant()).begin().await?;
     if let Some(first) = once.replay(&mut tx, caller.mode()).await? {
         return Ok(first);
