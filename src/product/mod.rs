@@ -1,6 +1,8 @@
 //! Floor 3: the product. One folder a feature, each a vertical slice of routes, rules and SQL.
 
+pub mod agreements;
 pub mod api_keys;
+pub mod consents;
 pub mod email_verification;
 pub mod funding;
 pub mod fx;
@@ -115,6 +117,8 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(reports::router())
         .merge(reconcile::router())
         .merge(api_keys::router())
+        .merge(agreements::router())
+        .merge(consents::router())
         .merge(webhook_endpoints::router())
         .merge(sign_in::router())
         .merge(email_verification::router())
