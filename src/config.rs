@@ -3,6 +3,7 @@
 //! `.env.example` lists every variable; a test compares the two.
 
 mod bundler;
+mod messages;
 mod refill;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ use crate::foundation::{Token, Tokens};
 use crate::product::fx::Spread;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
 use crate::providers::keys::{KeyServiceSettings, MasterKeySource, SignerSource};
+use crate::providers::messages::MessageSettings;
 use crate::providers::payout::{Account, Networks, Payer, PayoutSettings};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
@@ -72,6 +74,10 @@ pub struct Config {
     pub fx: FxSettings,
     /// Mobile-money payouts.
     pub payout: PayoutSettings,
+    /// SMS and e-mail.
+    pub messages: MessageSettings,
+    /// What wallet users sign in to, as their wallets show it.
+    pub sign_in_app: String,
     /// Requests a second that one caller may make.
     pub rate_limit_per_second: NonZeroU32,
     /// Requests that one caller may make at once.
@@ -182,6 +188,8 @@ impl Config {
             key_services: key_services(env)?,
             fx: fx(env)?,
             payout: payout(env, &chain.rpc_urls)?,
+            messages: messages::messages(env, &chain.rpc_urls)?,
+            sign_in_app: env.parsed("SIGN_IN_APP", "Diolkos")?,
             chain,
             indexer: indexer(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,

@@ -40,6 +40,8 @@ impl Settings {
             ("FX_RATES", "XOF:560.5,XAF:560.5,GHS:10.85,KES:129.2,NGN:1395,UGX:3570,TZS:2495,EUR:0.8545".to_owned()),
             ("PAYOUT_PROVIDER", "simulator".to_owned()),
             ("PAYOUT_REFUND_AFTER_SECONDS", "20".to_owned()),
+            ("SMS_PROVIDER", "outbox".to_owned()),
+            ("MAIL_PROVIDER", "outbox".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
         ];
         Self(values.into())

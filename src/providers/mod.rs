@@ -4,4 +4,5 @@
 
 pub mod fx;
 pub mod keys;
+pub mod messages;
 pub mod payout;

@@ -39,18 +39,23 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 16] = [
     "BUNDLER_URL",
     "CORS_ORIGINS",
     "FX_URL",
     "GAS_FUNDING_KEY",
     "INDEXER_START_BLOCK",
+    "MAIL_FROM",
     "MIGRATION_DATABASE_URL",
     "OPERATOR_PASSWORD_HASH",
     "PAYMASTER_URL",
     "PAYOUT_TOKEN",
     "PAYOUT_URL",
     "RPC_WS_URLS",
+    "SMTP_URL",
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_FROM",
 ];
 
 /// The names that a configuration asks for, and whether it could be read.
