@@ -166,6 +166,9 @@ async fn the_platforms_agreement_is_accepted_for_the_customer_whose_wallet_it_na
     let customer: uuid::Uuid =
         sqlx::query_scalar("select id from customer").fetch_one(&mut app.sql().await).await.unwrap();
     assert_eq!(accepted["data"]["customerAccountId"], customer.to_string());
+    let evidence = "select decided_by = (select id from api_key where tenant_id = a.tenant_id and name = 'live')
+        and decided_from is not null and decided_at is not null from agreement a";
+    assert!(sqlx::query_scalar::<_, bool>(evidence).fetch_one(&mut app.sql().await).await.unwrap());
     put(&acme.live, &format!("{PREVIEW}/{id}"), json!({"status": "ACCEPTED"})).await.expect(404);
     put(&acme.live, &path, json!({"status": "REJECTED"})).await.expect(400);
 }
