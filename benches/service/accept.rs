@@ -34,7 +34,7 @@ impl Counter {
         let mut counter = Self { database, server, requests: Vec::new(), tenants: Vec::new(), chain };
         for index in 0..tenants {
             let tenant = Tenant::new(&counter.server, &configuration, &format!("tenant-{index}")).await?;
-            tenant.provision(&counter.server, customers).await?;
+            tenant.provision(&counter.server, 0..customers).await?;
             counter.requests.push(tenant.fund(customers));
             counter.tenants.push(tenant);
         }

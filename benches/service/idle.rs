@@ -40,7 +40,7 @@ impl Whole {
         let configuration = change(Configuration::new(&bench.world, &database, &chain, ALL_ROLES)?);
         let server = configuration.start(&bench.log("whole")).await?;
         let tenant = Tenant::new(&server, &configuration, "acme").await?;
-        tenant.provision(&server, CUSTOMERS).await?;
+        tenant.provision(&server, 0..CUSTOMERS).await?;
         Ok(Self { chain, server, tenant, database })
     }
 

@@ -1,5 +1,6 @@
 //! Tenants with a key and a balance, and their customers, made through the API as tenants and operators make them.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -59,11 +60,11 @@ impl Tenant {
         Ok(Self { id, key, dashboard })
     }
 
-    /// Provisions customers 0 to `count`.
-    pub async fn provision(&self, server: &Process, count: u64) -> anyhow::Result<()> {
-        let requests = [provision(&self.key)];
-        let load = Load { address: &server.address, requests: &requests, expected: 200, connections: 32, first: 0 };
-        load.closed(Until::Count(count)).await?;
+    /// Provisions the customers of these numbers.
+    pub async fn provision(&self, server: &Process, numbers: Range<u64>) -> anyhow::Result<()> {
+        let (requests, first) = ([provision(&self.key)], numbers.start);
+        let load = Load { address: &server.address, requests: &requests, expected: 200, connections: 32, first };
+        load.closed(Until::Count(numbers.end - first)).await?;
         Ok(())
     }
 

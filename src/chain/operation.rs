@@ -160,7 +160,7 @@ pub async fn take_note(tx: &mut TenantTx, news: &[News]) -> db::Result<Vec<News>
              select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as i(tenant_id, id, state)
          ), won as (
              select op.tenant_id, op.id, op.state from chain_op op join item using (tenant_id, id, state)
-             where op.state <> op.noted_state
+             where coalesce(op.state <> op.noted_state, false)
              order by op.tenant_id, op.id for update of op skip locked
          )
          update chain_op op set noted_state = won.state from won

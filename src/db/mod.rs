@@ -23,7 +23,9 @@ pub use page::{Cursor, Page, PageRequest};
 const BEGIN: &str = "begin; set local statement_timeout = '20s'; set local idle_in_transaction_session_timeout = '30s'";
 
 /// For statements over arrays, of which the planner cannot know how long they are: each element is looked up by an index.
-/// Left to itself it reads whole tables, above all when they have grown since their statistics were made.
+/// Left to itself it reads whole tables, above all when they have grown since their statistics were made. Those statements
+/// write what a record's state must be as `coalesce(…, false)`, of which it knows nothing: where the statistics are of a
+/// quiet moment it would otherwise begin with the few records that it believes are in that state, and meet all.
 const LOOK_UP: &str =
     "set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_seqscan = off";
 

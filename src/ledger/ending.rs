@@ -132,7 +132,7 @@ async fn move_reserved(
         "with ended as (
             update ledger_transfer t set state = i.state, ended_at = now()
             from unnest($1::uuid[], $2::uuid[], $3::text[]) as i (tenant_id, id, state)
-            where t.tenant_id = i.tenant_id and t.id = i.id and t.state = 'pending'
+            where t.tenant_id = i.tenant_id and t.id = i.id and coalesce(t.state = 'pending', false)
             returning t.tenant_id, t.id, t.debit, t.credit, t.amount, t.state
         ), moved as (
             select tenant_id, account,

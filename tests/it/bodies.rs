@@ -11,6 +11,7 @@ use crate::harness::app::TestApp;
 use crate::harness::document::operations;
 use crate::harness::tenant::{fund_body, phone};
 use crate::harness::wire;
+use crate::sign_in;
 
 /// A route that takes a body, who may call it and what it likes to read.
 pub struct Route {
@@ -48,6 +49,7 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
     let route = |path, caller: &Actor, good| by(Method::POST, path, caller, good);
     let owner = sqlx::query_scalar("select id from customer limit 1");
     let customer: uuid::Uuid = owner.fetch_one(&mut app.sql().await).await.unwrap();
+    let device = sign_in::device(&app, &acme, "bodies").await;
     let words = consents::words(&acme.live, &acme).await;
     let routes = vec![
         route("/v1/users/provision", &acme.live, json!({"phone_number": phone(1)})),
@@ -134,6 +136,31 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
             json!({"version": "v2", "message": "m"}),
         ),
         route("/admin/tenants/{id}/terms-access", &app.operator(), json!({"allowed": true})),
+        route(
+            "/auth/token",
+            &app.nobody(),
+            json!({
+                "address": "0x9086F595C67a0aE52B859fD63CbB984b825B4587", "signature": "0x12",
+                "nonce": "7f4799df3324fe746043dcfe74ead532",
+            }),
+        ),
+        route(
+            "/auth/preauth-token",
+            &app.nobody(),
+            json!({"device_fingerprint": "xyz", "app_version": "v1", "tenant_id": acme.id.to_string()}),
+        ),
+        route("/preauth/recovery/otp/initiate", &device, json!({"phoneNumber": phone(1)})),
+        route(
+            "/preauth/recovery/otp/verify",
+            &device,
+            json!({"verificationRequestId": customer, "phoneNumber": phone(1), "otp": "123456"}),
+        ),
+        route("/tenant/customer/api/otp/request", &acme.live, json!({"email": "jane@example.com"})),
+        route(
+            "/tenant/customer/api/otp/verify",
+            &acme.live,
+            json!({"otp": "123456", "verificationRequestId": customer}),
+        ),
         route("/admin/chain/reviews/{id}", &app.operator(), json!({"outcome": "failed"})),
     ];
     for operation in operations().iter().filter(|operation| !operation.body.is_empty()) {

@@ -166,7 +166,7 @@ pub async fn take_note_of_movements(tx: &mut TenantTx, news: &[MovementNews]) ->
              select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as i(tenant_id, id, state)
          ), won as (
              select m.tenant_id, m.id, m.state from token_movement m join item using (tenant_id, id, state)
-             where m.noted <> m.state
+             where coalesce(m.noted <> m.state, false)
              order by m.tenant_id, m.id for update of m skip locked
          )
          update token_movement m set noted = won.state from won

@@ -257,7 +257,7 @@ pub async fn end(tx: &mut EngineTx, ended: &[Ended]) -> db::Result<HashSet<Uuid>
              select u.id, e.success, e.failure
              from unnest($1::uuid[], $2::bytea[], $3::boolean[], $4::text[]) as e(id, block_hash, success, failure)
              join user_op u on u.id = e.id and u.block_hash = e.block_hash
-             where u.state = 'mined'
+             where coalesce(u.state = 'mined', false)
              order by u.id for update of u
          )
          update user_op u set state = 'ended', ended_at = now(), success = won.success, failure = won.failure
@@ -285,7 +285,7 @@ pub async fn end_operations(tx: &mut EngineTx, block: u64, endings: &[Ending]) -
          from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bigint[], $7::text[])
               as e(tenant_id, id, state, tx_hash, log_index, failure)
          where op.tenant_id = e.tenant_id and op.id = e.id
-             and (op.state in ('waiting', 'submitted') or (op.state = 'succeeded' and e.state = 'succeeded'))
+             and coalesce(op.state in ('waiting', 'submitted') or op.state = 'succeeded' and e.state = 'succeeded', false)
          returning extract(epoch from now() - op.submitted_at)::float8 as "taken!""#,
         big(block),
         &endings.iter().map(|e| e.tenant).collect::<Vec<_>>(),
@@ -305,7 +305,7 @@ pub async fn mark_undone(tx: &mut EngineTx, block: u64, endings: &[&Ending]) -> 
     sqlx::query_scalar!(
         "update chain_op op set undone = e.why, block_number = $4, dropped_block = null
          from unnest($1::uuid[], $2::uuid[], $3::text[]) as e(tenant_id, id, why)
-         where op.tenant_id = e.tenant_id and op.id = e.id and op.state = 'succeeded'
+         where op.tenant_id = e.tenant_id and op.id = e.id and coalesce(op.state = 'succeeded', false)
          returning op.id",
         &endings.iter().map(|e| e.tenant).collect::<Vec<_>>(),
         &endings.iter().map(|e| e.id).collect::<Vec<_>>(),

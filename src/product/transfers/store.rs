@@ -93,7 +93,8 @@ pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<
                 $8::timestamptz[])
             as n (tenant_id, id, status, tx_hash, block_number, failure, submitted_at, ended_at)
         join transfer before on before.tenant_id = n.tenant_id and before.id = n.id
-        where t.tenant_id = n.tenant_id and t.id = n.id and t.status in ('QUEUED', 'SUBMITTED', n.status)
+        where t.tenant_id = n.tenant_id and t.id = n.id
+            and coalesce(t.status in ('QUEUED', 'SUBMITTED', n.status), false)
         returning t.tenant_id, t.id, t.mode, t.status, t.token, t.amount as "amount: Amount", t.sender_wallet,
             t.recipient_wallet, t.quote_id, t.idempotency_key, t.tx_hash, t.block_number, t.failure, t.created_at,
             t.submitted_at, t.ended_at, before.submitted_at is not null as "was_submitted!",

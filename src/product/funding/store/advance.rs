@@ -46,7 +46,7 @@ pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<
             as n (tenant_id, operation, status, tx_hash, block_number, failure, submitted_at, ended_at, mode)
         join deposit before on before.tenant_id = n.tenant_id and before.mode = n.mode and before.id = n.operation
         where d.tenant_id = n.tenant_id and d.mode = n.mode and d.id = n.operation
-            and d.status in ('QUEUED', 'SUBMITTED', n.status)
+            and coalesce(d.status in ('QUEUED', 'SUBMITTED', n.status), false)
         returning d.tenant_id, d.mode, d.id, d.deposit_id, d.status, d.token, d.amount as "amount: Amount",
             d.local_fiat_amount as "local_fiat_amount: Decimal", d.wallet, d.tx_hash, d.block_number, d.failure,
             d.created_at, d.submitted_at, d.ended_at, before.submitted_at is not null as "was_submitted!",

@@ -25,7 +25,7 @@ pub async fn advance(tx: &mut TenantTx, news: &[(&News, Status)]) -> db::Result<
                 $8::timestamptz[])
             as n (tenant_id, id, status, tx_hash, block_number, failure, submitted_at, ended_at)
         join withdrawal before on before.tenant_id = n.tenant_id and before.id = n.id
-        where w.tenant_id = n.tenant_id and w.id = n.id and w.status in ('PENDING', 'SUBMITTED')
+        where w.tenant_id = n.tenant_id and w.id = n.id and coalesce(w.status in ('PENDING', 'SUBMITTED'), false)
         returning w.tenant_id, w.id, w.mode, w.wallet, w.token, w.amount as "amount: Amount",
             w.mobile_hint, w.network, w.currency, w.fiat_amount as "fiat_amount: Decimal", w.rate as "rate: Decimal",
             w.idempotency_key, w.status, w.failure, w.tx_hash, w.block_number, w.payout_reference, w.refund,
