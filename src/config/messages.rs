@@ -4,11 +4,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::Environment;
-use crate::foundation::is_loopback;
+use crate::foundation::{Phone, is_loopback};
 use crate::providers::messages::{MailSettings, MessageSettings, SmsSettings, SmtpSettings, TwilioSettings};
 
 /// `SMS_PROVIDER`'s and `MAIL_PROVIDER`'s words.
@@ -46,39 +46,56 @@ pub(super) fn messages(env: &Environment<'_>, chain: &[Url]) -> Result<MessageSe
     let url: Url = env.parsed("TWILIO_URL", "https://api.twilio.com")?;
     // The account's token travels with every request.
     ensure!(url.scheme() == "https" || is_loopback(&url), "TWILIO_URL is not an https:// URL");
-    let (account, from) = (env.text("TWILIO_ACCOUNT_SID"), env.text("TWILIO_FROM"));
+    let account = checked(env, "TWILIO_ACCOUNT_SID", |sid| sid.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
+    let from = checked(env, "TWILIO_FROM", |from| from.starts_with("MG") || Phone::parse(from).is_ok())?;
     let token = env.optional_secret("TWILIO_AUTH_TOKEN")?;
+    // Goes into a header.
+    let is_token = |token: &SecretString| token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic());
+    ensure!(token.as_ref().is_none_or(is_token), "TWILIO_AUTH_TOKEN has characters that no token has");
     let sms: Carrier = env.parsed("SMS_PROVIDER", "none")?;
     let sms = match outside(sms, "SMS_PROVIDER", chain)? {
         Carrier::None => SmsSettings::None,
         Carrier::Outbox => SmsSettings::Outbox,
-        Carrier::Twilio => {
-            let account = account.context("SMS_PROVIDER is twilio, and TWILIO_ACCOUNT_SID is not set")?;
-            ensure!(account.bytes().all(|byte| byte.is_ascii_alphanumeric()), "TWILIO_ACCOUNT_SID is not a SID");
-            let token = token.context("SMS_PROVIDER is twilio, and TWILIO_AUTH_TOKEN is not set")?;
-            let from = from.context("SMS_PROVIDER is twilio, and TWILIO_FROM is not set")?;
-            SmsSettings::Twilio(TwilioSettings { url, account, token, from, time_limit })
-        }
+        Carrier::Twilio => SmsSettings::Twilio(TwilioSettings {
+            url,
+            account: account.context("SMS_PROVIDER is twilio, and TWILIO_ACCOUNT_SID is not set")?,
+            token: token.context("SMS_PROVIDER is twilio, and TWILIO_AUTH_TOKEN is not set")?,
+            from: from.context("SMS_PROVIDER is twilio, and TWILIO_FROM is not set")?,
+            time_limit,
+        }),
         Carrier::Smtp => bail!("SMS_PROVIDER is smtp, which carries mail"),
     };
-    let (server, from) = (env.optional_secret("SMTP_URL")?, env.text("MAIL_FROM"));
+    let server = env.optional_secret("SMTP_URL")?;
+    ensure!(server.as_ref().is_none_or(is_sealed), "SMTP_URL is not smtps://, or smtp:// with ?tls=required");
+    let from =
+        env.text("MAIL_FROM").map(|from| from.trim().parse()).transpose().context("MAIL_FROM is not an address")?;
     let mail: Carrier = env.parsed("MAIL_PROVIDER", "none")?;
     let mail = match outside(mail, "MAIL_PROVIDER", chain)? {
         Carrier::None => MailSettings::None,
         Carrier::Outbox => MailSettings::Outbox,
-        Carrier::Smtp => {
-            let url = server.context("MAIL_PROVIDER is smtp, and SMTP_URL is not set")?;
-            let parsed = Url::parse(url.expose_secret()).ok().context("SMTP_URL is not an smtp:// or smtps:// URL")?;
-            let is_sealed =
-                parsed.scheme() == "smtps" || parsed.query() == Some("tls=required") || is_loopback(&parsed);
-            ensure!(is_sealed, "SMTP_URL is not encrypted: use smtps:// or ?tls=required");
-            let from = from.context("MAIL_PROVIDER is smtp, and MAIL_FROM is not set")?;
-            let from = from.parse().context("MAIL_FROM is not an address")?;
-            MailSettings::Smtp(SmtpSettings { url, from, time_limit })
-        }
+        Carrier::Smtp => MailSettings::Smtp(SmtpSettings {
+            url: server.context("MAIL_PROVIDER is smtp, and SMTP_URL is not set")?,
+            from: from.context("MAIL_PROVIDER is smtp, and MAIL_FROM is not set")?,
+            time_limit,
+        }),
         Carrier::Twilio => bail!("MAIL_PROVIDER is twilio, which carries SMS"),
     };
     Ok(MessageSettings { sms, mail })
+}
+
+fn checked(env: &Environment<'_>, name: &str, is_good: impl Fn(&str) -> bool) -> Result<Option<String>> {
+    let text = env.text(name).map(|text| text.trim().to_owned());
+    ensure!(text.as_deref().is_none_or(is_good), "{name} cannot be read");
+    Ok(text)
+}
+
+/// The password and the codes travel by TLS; in clear text only inside this machine.
+fn is_sealed(url: &SecretString) -> bool {
+    Url::parse(url.expose_secret()).is_ok_and(|url| match url.scheme() {
+        "smtps" => true,
+        "smtp" => url.query() == Some("tls=required") || is_loopback(&url),
+        _ => false,
+    })
 }
 
 /// Whoever can read an outbox can sign in as those for whom its codes were meant: it is for this machine's chain only.

@@ -83,7 +83,10 @@ async fn the_example_lists_exactly_the_variables_that_are_read() {
 #[tokio::test]
 async fn the_examples_defaults_are_those_of_the_code() {
     let literals = Regex::new(r#""([A-Z][A-Z0-9_]+)", "([^"]*)""#).unwrap();
-    let source = file("src/config.rs") + &file("src/config/bundler.rs") + &file("src/config/refill.rs");
+    let source = file("src/config.rs")
+        + &file("src/config/bundler.rs")
+        + &file("src/config/messages.rs")
+        + &file("src/config/refill.rs");
     let in_code = literals.captures_iter(&source).map(|found| (found[1].to_owned(), found[2].to_owned()));
     let mut in_code: BTreeMap<String, String> = in_code.collect();
     let implementation = Regex::new(r#"SIMPLE_7702_ACCOUNT: Address = address!\("([^"]*)"\)"#).unwrap();
@@ -136,7 +139,7 @@ async fn what_has_no_default_must_be_set_and_a_secret_may_come_from_a_file() {
 async fn a_wrong_value_is_refused_by_name_and_not_quoted_when_it_is_secret() {
     let app = TestApp::new().await;
     for (name, Documented { is_secret, .. }) in documented() {
-        if matches!(&*name, "MIGRATION_DATABASE_URL" | "RUST_LOG" | "LOG_FORMAT" | "JWT_ISSUER") {
+        if matches!(&*name, "MIGRATION_DATABASE_URL" | "RUST_LOG" | "LOG_FORMAT" | "JWT_ISSUER" | "SIGN_IN_APP") {
             continue;
         }
         let mut variables = app.variables.clone();

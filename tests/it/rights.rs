@@ -41,6 +41,7 @@ async fn the_server_reaches_no_table_without_a_tenant_but_to_add_jobs() {
     reconciliation: nothing
     refill: nothing
     refill_id_seq: nothing
+    sign_in_challenge: nothing
     user_op: nothing
     user_op_version: nothing
     user_op_version_version_seq: nothing
@@ -66,6 +67,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     indexed_account: select
     ledger_account: select
     ledger_transfer: nothing
+    one_time_code: nothing
     outside_movement: nothing
     payout: update (attempts, next_at, leased_until)
     phone_change: nothing

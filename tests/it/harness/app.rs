@@ -239,6 +239,8 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         ("PAYOUT_PROVIDER", "simulator".to_owned()),
         ("SMS_PROVIDER", "outbox".to_owned()),
         ("MAIL_PROVIDER", "outbox".to_owned()),
+        ("TWILIO_AUTH_TOKEN", hex_key()),
+        ("SMTP_URL", format!("smtps://acme:{}@mail.invalid", hex_key())),
         ("PAYOUT_TOKEN", hex_key()),
         ("PAYOUT_REFUND_AFTER_SECONDS", "1".to_owned()),
     ])
