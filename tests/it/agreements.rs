@@ -408,7 +408,7 @@ async fn nothing_that_a_person_typed_is_in_clear_in_any_table() {
     ] {
         *body.pointer_mut(field).unwrap() = json!(planted);
     }
-    let keyed = acme.live.with("idempotency-key", "planted");
+    let keyed = acme.live.with("idempotency-key", "once");
     let id = keyed.post(PREVIEW, body).await.expect(200).json["data"][0]["id"].as_str().unwrap().to_owned();
     say(&acme.live, &id, "ACCEPTED").await.expect(200);
     assert!(acme.live.get(LIST).await.text.contains("Plantedville"));
