@@ -166,6 +166,9 @@ async fn the_platforms_agreement_is_accepted_for_the_customer_whose_wallet_it_na
     let customer: uuid::Uuid =
         sqlx::query_scalar("select id from customer").fetch_one(&mut app.sql().await).await.unwrap();
     assert_eq!(accepted["data"]["customerAccountId"], customer.to_string());
+    let evidence = "select decided_by = (select id from api_key where tenant_id = a.tenant_id and name = 'live')
+        and decided_from is not null and decided_at is not null from agreement a";
+    assert!(sqlx::query_scalar::<_, bool>(evidence).fetch_one(&mut app.sql().await).await.unwrap());
     put(&acme.live, &format!("{PREVIEW}/{id}"), json!({"status": "ACCEPTED"})).await.expect(404);
     put(&acme.live, &path, json!({"status": "REJECTED"})).await.expect(400);
 }
@@ -405,7 +408,7 @@ async fn nothing_that_a_person_typed_is_in_clear_in_any_table() {
     ] {
         *body.pointer_mut(field).unwrap() = json!(planted);
     }
-    let keyed = acme.live.with("idempotency-key", "planted");
+    let keyed = acme.live.with("idempotency-key", "once");
     let id = keyed.post(PREVIEW, body).await.expect(200).json["data"][0]["id"].as_str().unwrap().to_owned();
     say(&acme.live, &id, "ACCEPTED").await.expect(200);
     assert!(acme.live.get(LIST).await.text.contains("Plantedville"));

@@ -147,6 +147,13 @@ fn seal(tenant_key: &DataKey, tenant: TenantId, id: Uuid, shown: &Shown) -> Resu
     Ok((tenant_key.wrap(&key_context(tenant, id), &key)?, key.seal(&text_context(tenant, id), &plain)?))
 }
 
+/// Seals what becomes known later under the agreement's own key; `None` once that was thrown away.
+pub fn seal_more(tenant_key: &DataKey, tenant: TenantId, row: &Row, text: &str) -> Result<Option<Sealed>> {
+    let Some(wrapped) = row.wrapped_key.clone() else { return Ok(None) };
+    let key = tenant_key.unwrap_key(&key_context(tenant, row.id), &WrappedKey(wrapped))?;
+    Ok(Some(key.seal(&decision_context(tenant, row.id), text.as_bytes())?))
+}
+
 fn open(tenant_key: &DataKey, tenant: TenantId, row: Row) -> Result<Agreement> {
     let shown = match row.wrapped_key {
         None => None,
@@ -169,6 +176,10 @@ fn open(tenant_key: &DataKey, tenant: TenantId, row: Row) -> Result<Agreement> {
 
 fn key_context(tenant: TenantId, id: Uuid) -> String {
     format!("key of agreement {tenant} {id}")
+}
+
+fn decision_context(tenant: TenantId, id: Uuid) -> String {
+    format!("decision on agreement {tenant} {id}")
 }
 
 fn text_context(tenant: TenantId, id: Uuid) -> String {

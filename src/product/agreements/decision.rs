@@ -1,5 +1,7 @@
 //! `PUT /tenant/agreement/preview-agreement/{agreementId}` and its twin for the platform's: what the person said.
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -8,14 +10,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
-use super::agreement::Status;
+use super::agreement::{self, Status};
 use super::kind::{Kind, Occasion};
 use super::routes::{BackEnd, no_data};
 use super::store::{self, Row};
 use crate::auth::Tenant;
+use crate::db::TenantTx;
 use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
-use crate::http::{Error, Path, Posted, Result};
+use crate::http::{ClientAddress, Error, Path, Posted, Result};
 use crate::product::App;
+use crate::product::ops::TenantKeys;
 
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct AgreementDecision {
@@ -42,7 +46,8 @@ pub struct AgreementDecidedView {
     updated_at: DateTime<Utc>,
 }
 
-/// Writes down what a customer who is taken on said to an agreement. The same again changes nothing; anything else is refused.
+/// Writes down what a customer who is taken on said to an agreement. The same again changes nothing; anything else is
+/// refused.
 #[utoipa::path(put, path = "/tenant/agreement/preview-agreement/{agreementId}", operation_id = "decide_agreement",
     tag = "Agreements", security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
     params(("agreementId" = String, Path)), request_body = AgreementDecision,
@@ -53,12 +58,14 @@ pub async fn decide(
     BackEnd(caller): BackEnd,
     State(app): State<App>,
     Path(id): Path<String>,
+    ClientAddress(from): ClientAddress,
     posted: Posted<AgreementDecision>,
 ) -> Result<Json<AgreementDecidedAnswer>> {
-    write_down(&app, caller, Occasion::Onboarding, &id, posted.body.status).await
+    write_down(&app, (caller, from), Occasion::Onboarding, &id, posted.body.status).await
 }
 
-/// Writes down what a person said to the platform's own agreement. The same again changes nothing; anything else is refused.
+/// Writes down what a person said to the platform's own agreement. The same again changes nothing; anything else is
+/// refused.
 #[utoipa::path(put, path = "/tenant/agreement/ul-preview-agreement/{agreementId}",
     operation_id = "decide_platform_agreement", tag = "Agreements",
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])), params(("agreementId" = String, Path)),
@@ -70,14 +77,15 @@ pub async fn decide_platform(
     BackEnd(caller): BackEnd,
     State(app): State<App>,
     Path(id): Path<String>,
+    ClientAddress(from): ClientAddress,
     posted: Posted<AgreementDecision>,
 ) -> Result<Json<AgreementDecidedAnswer>> {
-    write_down(&app, caller, Occasion::Platform, &id, posted.body.status).await
+    write_down(&app, (caller, from), Occasion::Platform, &id, posted.body.status).await
 }
 
 async fn write_down(
     app: &App,
-    caller: Tenant,
+    (caller, from): (Tenant, IpAddr),
     occasion: Occasion,
     id: &str,
     status: Status,
@@ -92,21 +100,39 @@ async fn write_down(
         return Err(no_data());
     }
     if row.status == Status::Pending.as_str() {
-        let now = app.clock.now().trunc_subsecs(6);
-        row.customer_id = match row.customer_id {
-            Some(customer) => Some(customer),
-            None => store::customer_of(&mut tx, caller.mode, &row.account_address).await?,
-        };
-        if !store::decide(&mut tx, id, status, row.customer_id, caller.key_id, now).await? {
+        let decision = Decision { status, by: caller, from, at: app.clock.now().trunc_subsecs(6) };
+        if !decision.write(&mut tx, &app.keys, &mut row).await? {
             return Err(could_not_update("Agreement"));
         }
-        row.decided_at = Some(now);
     } else if row.status != status.as_str() {
         return Err(could_not_update("Agreement"));
     }
     tx.commit().await?;
     let data = AgreementDecidedView::of(&row, status);
     Ok(Json(AgreementDecidedAnswer { data, message: "Agreement successfully updated" }))
+}
+
+/// What is written down, once.
+struct Decision {
+    status: Status,
+    by: Tenant,
+    /// Whence the tenant's back end said so. Where the person was is what the preview says.
+    from: IpAddr,
+    at: DateTime<Utc>,
+}
+
+impl Decision {
+    /// Whether there was none before.
+    async fn write(&self, tx: &mut TenantTx, keys: &TenantKeys, row: &mut Row) -> Result<bool> {
+        row.customer_id = match row.customer_id {
+            Some(customer) => Some(customer),
+            None => store::customer_of(tx, self.by.mode, &row.account_address).await?,
+        };
+        row.decided_at = Some(self.at);
+        let from = agreement::seal_more(&keys.of(tx).await?, self.by.tenant, row, &self.from.to_string())?;
+        let written = store::Decided { status: self.status, by_key: self.by.key_id, from: from.as_ref(), at: self.at };
+        Ok(store::decide(tx, row, &written).await?)
+    }
 }
 
 impl AgreementDecidedView {

@@ -87,7 +87,10 @@ pub async fn add(
         return Ok(first);
     }
     let NewConsentVendor { name, sub_category, r#type: kind, payment_partner, version, message } = posted.body;
-    let (id, created_at) = (Uuid::now_v7(), app.clock.now().trunc_subsecs(6));
+    let created_at = app.clock.now().trunc_subsecs(6);
+    // The house's vendor neither stays away because another one came first, nor comes after it: ids tell the order.
+    vendor::start_with_the_houses(&mut tx, created_at).await?;
+    let id = Uuid::now_v7();
     let vendor =
         Vendor { id, name, sub_category, kind, payment_partner, version, message, created_at, retired_at: None };
     vendor::add(&mut tx, &vendor).await?;

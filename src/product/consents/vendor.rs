@@ -62,16 +62,15 @@ pub async fn with_id(tx: &mut TenantTx, id: Uuid) -> Result<Option<Vendor>> {
     Ok(store::vendor(tx, id).await?.filter(|vendor| vendor.retired_at.is_none()))
 }
 
-/// Adds a vendor with its first message; 409 when one in use serves the same purpose.
+/// Adds a vendor with its first message; 409 when one in use serves the same purpose. The house's has to be there already.
 pub async fn add(tx: &mut TenantTx, vendor: &Vendor) -> Result<()> {
-    // So that the house's does not come, or stay away, because another one came first.
-    start_with_the_houses(tx, vendor.created_at).await?;
     store::insert_vendor(tx, vendor).await?;
     let message = Message { version: vendor.version.clone(), text: vendor.message.clone() };
     store::insert_message(tx, vendor.id, 1, &message, vendor.created_at).await
 }
 
-async fn start_with_the_houses(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<()> {
+/// Gives a tenant that never had a vendor the house's.
+pub async fn start_with_the_houses(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<()> {
     if store::has_vendors(tx).await? {
         return Ok(());
     }

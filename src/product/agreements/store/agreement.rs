@@ -103,24 +103,26 @@ pub async fn find(tx: &mut TenantTx, mode: Mode, id: Uuid, to_decide: bool) -> d
     row.fetch_optional(&mut **tx).await
 }
 
-/// Writes a decision down; `false` when there is one already.
-pub async fn decide(
-    tx: &mut TenantTx,
-    id: Uuid,
-    status: Status,
-    customer: Option<Uuid>,
-    by_key: Uuid,
-    now: DateTime<Utc>,
-) -> db::Result<bool> {
+/// A decision as it is written.
+pub struct Decided<'a> {
+    pub status: Status,
+    pub by_key: Uuid,
+    pub from: Option<&'a Sealed>,
+    pub at: DateTime<Utc>,
+}
+
+/// Writes a decision down, and the customer as the row has it; `false` when there is one already.
+pub async fn decide(tx: &mut TenantTx, row: &Row, decided: &Decided<'_>) -> db::Result<bool> {
     let decided = sqlx::query!(
-        "update agreement set status = $3, customer_id = $4, decided_by = $5, decided_at = $6
+        "update agreement set status = $3, customer_id = $4, decided_by = $5, decided_at = $6, decided_from = $7
         where tenant_id = $1 and id = $2 and status = 'PENDING'",
         tx.tenant().0,
-        id,
-        status.as_str(),
-        customer,
-        by_key,
-        now,
+        row.id,
+        decided.status.as_str(),
+        row.customer_id,
+        decided.by_key,
+        decided.at,
+        decided.from.map(|sealed| sealed.0.as_slice()),
     );
     Ok(decided.execute(&mut **tx).await?.rows_affected() == 1)
 }
