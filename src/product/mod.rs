@@ -1,6 +1,7 @@
 //! Floor 3: the product. One folder a feature, each a vertical slice of routes, rules and SQL.
 
 pub mod api_keys;
+pub mod badges;
 pub mod funding;
 pub mod fx;
 pub mod ops;
