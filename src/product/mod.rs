@@ -7,6 +7,7 @@ pub mod fx;
 pub mod ops;
 pub mod reconcile;
 pub mod reports;
+pub mod rules;
 mod shown;
 pub mod transfers;
 pub mod treasury;
@@ -75,6 +76,8 @@ pub struct Parts {
     pub funds: GroupCommit<funding::Acceptance>,
     /// Makes customers.
     pub provisions: GroupCommit<users::Provisioning>,
+    /// What customers' badges forbid.
+    pub rules: rules::Rules,
     /// Exchange rates and quotes.
     pub fx: fx::Quotes,
     /// Mobile-money payouts.

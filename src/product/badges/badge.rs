@@ -82,7 +82,7 @@ pub struct Badge {
     pub storage_provider: Option<String>,
     /// Who made it; none of those that a tenant starts with.
     pub created_by: Option<String>,
-    /// Whether it can be assigned, and its rules count.
+    /// Whether it can be given to customers. Those who have it keep it, and its rules.
     pub is_active: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
