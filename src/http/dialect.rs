@@ -223,7 +223,8 @@ mod tests {
         insta::assert_snapshot!(Dialect::Wallet.body(&fast), @r#"{"errors":[{"message":"Too many requests","type":"Rate Limit Exceeded"}]}"#);
         let taken = Error::bad_request("ULOT0043", "taken").of_type("Duplicate");
         insta::assert_snapshot!(Dialect::Wallet.body(&taken), @r#"{"errors":[{"error_code":"ULOT0043","message":"taken","type":"Duplicate"}]}"#);
-        let forbidden = Error::forbidden("rule_violated", "too much").of_type("transfer-failed").with("error_code", "ULTT0010");
+        let forbidden =
+            Error::forbidden("rule_violated", "too much").of_type("transfer-failed").with("error_code", "ULTT0010");
         insta::assert_snapshot!(Dialect::Wallet.body(&forbidden), @r#"{"errors":[{"error_code":"ULTT0010","message":"too much","type":"transfer-failed"}]}"#);
         insta::assert_snapshot!(Dialect::Caas.body(&forbidden), @r#"{"error":"rule_violated","error_code":"ULTT0010","message":"too much"}"#);
         let single = Error::bad_request("failed", "no").of_type("catch");

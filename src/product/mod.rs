@@ -107,6 +107,8 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(treasury::router())
         .merge(reports::router())
         .merge(reconcile::router())
+        .merge(badges::router())
+        .merge(rules::router())
         .merge(api_keys::router())
         .merge(webhook_endpoints::router())
         .merge(ops::router())

@@ -105,6 +105,16 @@ impl Badges {
         Ok(true)
     }
 
+    /// Takes a badge from a customer, whatever its kind; `false` when the customer does not have it.
+    pub async fn take(tx: &mut TenantTx, customer: Uuid, badge: Uuid, now: DateTime<Utc>) -> Result<bool> {
+        if store::mode_of(tx, customer).await?.is_none() {
+            return Ok(false);
+        }
+        let taken = store::end(tx, customer, badge, now.trunc_subsecs(6)).await?;
+        store::reckon(tx, customer).await?;
+        Ok(taken)
+    }
+
     /// The badges that a customer has and has had, newest first.
     pub async fn of_customer(tx: &mut TenantTx, customer: Uuid) -> Result<Vec<AssignedBadge>> {
         let mut assigned = store::of_customer(tx, customer).await?;

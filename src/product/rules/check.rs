@@ -8,11 +8,11 @@ use chrono::{DateTime, Datelike, NaiveTime, Utc};
 use moka::future::Cache;
 use uuid::Uuid;
 
+use super::Refusal;
 use super::expression::{Expression, Known};
 use super::facts::Facts;
 use super::store::{self, Moved, Purse, Rule, Standing};
 use super::usage::{Period, Tally, Usage, millionths};
-use super::Refusal;
 use crate::db::TenantTx;
 use crate::foundation::{Amount, TenantId, Token};
 use crate::http::{Error, Result};
@@ -161,7 +161,9 @@ impl Rules {
     ) -> Result<HashMap<(TenantId, Uuid), Vec<Counted>>> {
         let mut badges: Vec<(TenantId, Uuid)> = Vec::new();
         for (operation, standing) in operations.iter().zip(standings) {
-            badges.extend([standing.identification, standing.financial].into_iter().flatten().map(|b| (operation.tenant, b)));
+            badges.extend(
+                [standing.identification, standing.financial].into_iter().flatten().map(|b| (operation.tenant, b)),
+            );
         }
         badges.sort_unstable();
         badges.dedup();
@@ -225,7 +227,8 @@ async fn counts(
     rules: &HashMap<(TenantId, Uuid), Vec<Counted>>,
 ) -> Result<HashMap<Purse, Count>> {
     let tokens: HashMap<&str, &Token> = operations.iter().map(|o| (&*o.token.symbol, &o.token)).collect();
-    let scale = |purse: &Purse, amount: Amount| tokens.get(purse.2.as_str()).map_or(i64::MAX, |t| millionths(amount, t));
+    let scale =
+        |purse: &Purse, amount: Amount| tokens.get(purse.2.as_str()).map_or(i64::MAX, |t| millionths(amount, t));
     let mut counts = HashMap::with_capacity(purses.len());
     let (day, month) = beginnings(now);
     for (purse, moved) in purses.iter().zip(store::moved(tx, purses, day, month).await?) {

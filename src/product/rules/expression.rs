@@ -168,7 +168,9 @@ mod tests {
         assert!(refused(&format!("0{} > 0", "+1".repeat(400))).contains("operators"));
         assert!(refused(&"true?".repeat(190)).contains("operators"));
         assert!(refused(&"[".repeat(900)).contains("operators"));
-        for hostile in ["\0", "ma[[[[\x0c\0[[[putTo?[[[[ep", "\u{10ffff}", "`a`", "\"\\u0000", "'''", "//", "a.b.c.d.e()"] {
+        for hostile in
+            ["\0", "ma[[[[\x0c\0[[[putTo?[[[[ep", "\u{10ffff}", "`a`", "\"\\u0000", "'''", "//", "a.b.c.d.e()"]
+        {
             assert!(Expression::parse(hostile).is_err(), "{hostile:?}");
         }
         assert!(Expression::parse(&format!("amount{} > 0", " + 1".repeat(30))).is_ok());

@@ -97,7 +97,9 @@ mod tests {
         for (name, value) in values {
             let fits = matches!(
                 (type_of(name), &value),
-                (Some(Type::Int), Value::Int(_)) | (Some(Type::Text), Value::String(_)) | (Some(Type::Texts), Value::List(_))
+                (Some(Type::Int), Value::Int(_))
+                    | (Some(Type::Text), Value::String(_))
+                    | (Some(Type::Texts), Value::List(_))
             );
             assert!(fits, "{name} is {value:?}");
         }

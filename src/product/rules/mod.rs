@@ -8,14 +8,27 @@
 //! refusal says. Every movement passes [`Rules::check`] in the transaction that accepts it; a customer without a badge is
 //! not restricted, and costs nothing there.
 
+mod book;
 mod check;
 mod expression;
 mod facts;
 mod refusal;
+mod routes;
 mod store;
 mod types;
 mod usage;
 
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+
+pub use book::{RuleBook, Status, Version};
 pub use check::{Movement, Operation, Rules};
 pub use expression::{Expression, InvalidExpression};
 pub use refusal::Refusal;
+
+/// The routes of rules.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(routes::list, routes::write)).routes(routes!(routes::revise, routes::retire))
+}

@@ -154,5 +154,9 @@ fn method(call: &CallExpr, target: Type, depth: usize) -> Result<Type, String> {
 }
 
 fn expect(wanted: Type, found: Type, what: &str) -> Result<Type, String> {
-    if wanted == found { Ok(found) } else { Err(format!("is wrong: {what} must be {}, not {}", wanted.name(), found.name())) }
+    if wanted == found {
+        Ok(found)
+    } else {
+        Err(format!("is wrong: {what} must be {}, not {}", wanted.name(), found.name()))
+    }
 }

@@ -1,5 +1,7 @@
 //! SQL of rules, as movements of money ask for them. Every statement takes any number of customers.
 
+pub mod written;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 

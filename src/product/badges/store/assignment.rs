@@ -1,66 +1,13 @@
-//! SQL of badges and of who has them.
+//! SQL of who has which badge.
 
 use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{AssignedBadge, Badge, Kind, LinkedToken, UserGroup};
+use super::read_kind;
 use crate::db::{self, Error, TenantTx};
 use crate::foundation::Mode;
-
-struct Row {
-    id: Uuid,
-    name: String,
-    kind: String,
-    user_group: String,
-    description: Option<String>,
-    symbol_ref: Option<String>,
-    storage_provider: Option<String>,
-    created_by: Option<String>,
-    is_active: bool,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-impl TryFrom<Row> for Badge {
-    type Error = Error;
-
-    fn try_from(row: Row) -> db::Result<Self> {
-        let Row { id, name, kind, user_group, description, symbol_ref, storage_provider, created_by, is_active, .. } =
-            row;
-        Ok(Self {
-            id,
-            name,
-            kind: read_kind(&kind)?,
-            user_group: UserGroup::from_word(&user_group)
-                .ok_or_else(|| Error::Decode(format!("{user_group} is no user group").into()))?,
-            description,
-            symbol_ref,
-            storage_provider,
-            created_by,
-            is_active,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        })
-    }
-}
-
-fn read_kind(word: &str) -> db::Result<Kind> {
-    Kind::from_word(word).ok_or_else(|| Error::Decode(format!("{word} is no kind of a badge").into()))
-}
-
-/// An active badge. It is locked against being put out of use until the transaction ends.
-pub async fn active(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Badge>> {
-    let badge = sqlx::query_as!(
-        Row,
-        "select id, name, kind, user_group, description, symbol_ref, storage_provider, created_by, is_active, created_at,
-            updated_at
-        from badge where tenant_id = $1 and id = $2 and is_active for share",
-        tx.tenant().0,
-        id,
-    );
-    badge.fetch_optional(&mut **tx).await?.map(Badge::try_from).transpose()
-}
+use crate::product::badges::{AssignedBadge, Badge};
 
 /// Locks a customer and notes that it has a badge; `false` when there is no such customer of the mode.
 pub async fn mark_badged(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::Result<bool> {
@@ -74,12 +21,7 @@ pub async fn mark_badged(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::R
 }
 
 /// Ends what identification badge a customer has, unless it is this one.
-pub async fn end_identification(
-    tx: &mut TenantTx,
-    customer: Uuid,
-    keep: Uuid,
-    now: DateTime<Utc>,
-) -> db::Result<()> {
+pub async fn end_identification(tx: &mut TenantTx, customer: Uuid, keep: Uuid, now: DateTime<Utc>) -> db::Result<()> {
     sqlx::query!(
         "update badge_assignment set ended_at = greatest($4, created_at), updated_at = $4
         where tenant_id = $1 and customer_id = $2 and kind = 'IDENTIFICATION' and ended_at is null and badge_id <> $3",
@@ -172,28 +114,95 @@ pub async fn of_customer(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<As
     assigned.collect()
 }
 
-/// The links of these identification badges, each with its badge's id, in the order of tokens.
-pub async fn linked_tokens(tx: &mut TenantTx, badges: &[Uuid]) -> db::Result<Vec<(Uuid, LinkedToken)>> {
-    let rows = sqlx::query!(
-        r#"select l.identification_badge_id as badge, l.id, l.token, f.id as "financial_id?", f.name as "financial_name?"
-        from badge_link l
-        left join badge f on f.tenant_id = l.tenant_id
-            and f.id = coalesce(l.custom_financial_badge_id, l.financial_badge_id)
-        where l.tenant_id = $1 and l.identification_badge_id = any($2)
-        order by l.token"#,
+/// Who has, or had, a badge.
+pub struct AssignmentRow {
+    pub id: Uuid,
+    pub customer_id: Uuid,
+    pub mode: String,
+    pub created_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// Up to `limit + 1` assignments of a badge, newest first, after the cursor.
+pub async fn assignments(
+    tx: &mut TenantTx,
+    badge: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> db::Result<Vec<AssignmentRow>> {
+    sqlx::query_as!(
+        AssignmentRow,
+        "select id, customer_id, mode, created_at, ended_at from badge_assignment
+        where tenant_id = $1 and badge_id = $2 and ($3::uuid is null or id < $3)
+        order by id desc limit $4",
         tx.tenant().0,
-        badges,
+        badge,
+        after,
+        limit + 1,
     )
     .fetch_all(&mut **tx)
+    .await
+}
+
+/// Takes a badge from a customer whose row is locked; `false` when the customer does not have it.
+pub async fn end(tx: &mut TenantTx, customer: Uuid, badge: Uuid, now: DateTime<Utc>) -> db::Result<bool> {
+    let tenant = tx.tenant().0;
+    let ended = sqlx::query!(
+        "update badge_assignment set ended_at = greatest($4, created_at), updated_at = $4
+        where tenant_id = $1 and customer_id = $2 and badge_id = $3 and ended_at is null",
+        tenant,
+        customer,
+        badge,
+        now,
+    )
+    .execute(&mut **tx)
     .await?;
-    let links = rows.into_iter().map(|row| {
-        let link = LinkedToken {
-            id: row.id,
-            token: row.token,
-            financial_badge_id: row.financial_id,
-            financial_badge_name: row.financial_name,
-        };
-        (row.badge, link)
-    });
-    Ok(links.collect())
+    let taken = sqlx::query!(
+        "delete from wallet_badge where tenant_id = $1 and customer_id = $2 and financial_badge_id = $3",
+        tenant,
+        customer,
+        badge,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(ended.rows_affected() + taken.rows_affected() > 0)
+}
+
+/// Notes whether a customer has a badge still.
+pub async fn reckon(tx: &mut TenantTx, customer: Uuid) -> db::Result<()> {
+    sqlx::query!(
+        "update customer c set is_badged =
+            exists (select from badge_assignment a
+                where a.tenant_id = c.tenant_id and a.customer_id = c.id and a.ended_at is null)
+            or exists (select from wallet_badge w where w.tenant_id = c.tenant_id and w.customer_id = c.id)
+        where c.tenant_id = $1 and c.id = $2",
+        tx.tenant().0,
+        customer,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Of which mode a customer is; `None` when there is no such customer. It stays locked until the transaction ends.
+pub async fn mode_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option<Mode>> {
+    let mode = sqlx::query_scalar!(
+        "select mode from customer where tenant_id = $1 and id = $2 for no key update",
+        tx.tenant().0,
+        customer,
+    );
+    let mode = mode.fetch_optional(&mut **tx).await?;
+    mode.map(|word| Mode::from_word(&word).ok_or_else(|| Error::Decode(format!("{word} is no mode").into())))
+        .transpose()
+}
+
+/// Whether a wallet is a customer's.
+pub async fn has_wallet(tx: &mut TenantTx, customer: Uuid, wallet: Address) -> db::Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from wallet where tenant_id = $1 and customer_id = $2 and address = $3) as "found!""#,
+        tx.tenant().0,
+        customer,
+        wallet.as_slice(),
+    );
+    found.fetch_one(&mut **tx).await
 }
