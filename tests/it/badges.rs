@@ -53,7 +53,10 @@ async fn badges_are_searched_filtered_and_paged() {
     assert_eq!(words(&ask("search=SILV").await, "badgeName"), ["Silver"; 4]);
     assert_eq!(words(&ask("search=financial").await, "badgeType"), ["FINANCIAL"; 6]);
     assert_eq!(words(&ask("search=%25").await, "badgeName"), [""; 0]);
-    assert_eq!(words(&ask("filters=%7B%22userGroup%22%3A%22BUSINESS_USER%22%7D").await, "userGroup"), ["BUSINESS_USER"; 6]);
+    assert_eq!(
+        words(&ask("filters=%7B%22userGroup%22%3A%22BUSINESS_USER%22%7D").await, "userGroup"),
+        ["BUSINESS_USER"; 6]
+    );
     assert_eq!(words(&ask("search=gold&filters=FINANCIAL,wallet-user").await, "badgeName"), ["Gold"]);
 
     let mut seen = Vec::new();
@@ -89,7 +92,8 @@ async fn a_badge_is_shown_with_its_tokens_and_rules() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
     let badges = app.badges_of(&acme);
-    let (bronze, limits) = (badges.starting("Bronze", "IDENTIFICATION").await, badges.starting("Bronze", "FINANCIAL").await);
+    let (bronze, limits) =
+        (badges.starting("Bronze", "IDENTIFICATION").await, badges.starting("Bronze", "FINANCIAL").await);
 
     let shown = acme.live.get(&format!("/tenant/badge/{bronze}")).await.expect(200);
     assert_eq!(shown.json["data"][0]["financial_badge_token"][0]["financialBadgeId"], json!(limits));
@@ -100,13 +104,26 @@ async fn a_badge_is_shown_with_its_tokens_and_rules() {
     assert_eq!(rules.len(), 3);
     let rule = rules[0].as_object().unwrap();
     let documented = [
-        "badgeId", "createdAt", "createdBy", "endDate", "inactiveDate", "isActive", "isDefaultRule", "ruleGroup",
-        "ruleId", "ruleVersion", "startDate", "status", "tenantId", "updatedAt",
+        "badgeId",
+        "createdAt",
+        "createdBy",
+        "endDate",
+        "inactiveDate",
+        "isActive",
+        "isDefaultRule",
+        "ruleGroup",
+        "ruleId",
+        "ruleVersion",
+        "startDate",
+        "status",
+        "tenantId",
+        "updatedAt",
     ];
     let mut keys: Vec<&str> = rule.keys().map(String::as_str).collect();
     keys.sort_unstable();
     assert_eq!(keys, documented);
-    let told = ["isActive", "isDefaultRule", "ruleGroup", "ruleVersion", "status"].map(|key| rule[key].as_str().unwrap());
+    let told =
+        ["isActive", "isDefaultRule", "ruleGroup", "ruleVersion", "status"].map(|key| rule[key].as_str().unwrap());
     assert_eq!(told, ["true", "true", "wallet-user", "1", "active"]);
     assert_eq!((rule["badgeId"].as_str(), rule["tenantId"].as_str()), (Some(&*limits), Some(&*acme.id.to_string())));
     assert_eq!(rule["endDate"], Value::Null);
@@ -129,7 +146,8 @@ async fn what_an_identification_badge_is_linked_to_is_fetched() {
     let app = TestApp::new().await;
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     let badges = app.badges_of(&acme);
-    let (bronze, gold) = (badges.starting("Bronze", "IDENTIFICATION").await, badges.starting("Gold", "FINANCIAL").await);
+    let (bronze, gold) =
+        (badges.starting("Bronze", "IDENTIFICATION").await, badges.starting("Gold", "FINANCIAL").await);
     let (limits, staff) = (badges.starting("Bronze", "FINANCIAL").await, badges.of_kind("Staff", "INFORMATION").await);
     let body = json!({
         "token": "USDC", "financial_badge_id": limits, "custom_financial_badge_id": gold, "information_badge_id": staff,
@@ -153,7 +171,8 @@ async fn badges_are_shown_to_their_tenant_alone() {
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     let bronze = app.badges_of(&acme).starting("Bronze", "IDENTIFICATION").await;
     let pair = |tenant: String| Actor::new(&app.base_url, &[("tenant-id", &*tenant), ("api-key", &acme.live_key)]);
-    for path in [LIST.to_owned(), format!("/tenant/badge/{bronze}"), format!("/tenant/badge/assign/fetch-all/{bronze}")] {
+    for path in [LIST.to_owned(), format!("/tenant/badge/{bronze}"), format!("/tenant/badge/assign/fetch-all/{bronze}")]
+    {
         pair(acme.id.to_string()).get(&path).await.expect(200);
         for caller in [app.nobody(), pair(globex.id.to_string()), acme.dashboard.clone(), app.operator()] {
             let answer = caller.get(&path).await.expect(401);
@@ -241,7 +260,8 @@ async fn a_customer_has_one_identification_badge_at_a_time_and_a_history() {
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     let badges = app.badges_of(&acme);
     let jane = app.customer_of(acme.customer(&phone(1)).await).await;
-    let (bronze, gold) = (badges.starting("Bronze", "IDENTIFICATION").await, badges.starting("Gold", "IDENTIFICATION").await);
+    let (bronze, gold) =
+        (badges.starting("Bronze", "IDENTIFICATION").await, badges.starting("Gold", "IDENTIFICATION").await);
     badges.assign(&bronze, jane).await;
     badges.assign(&bronze, jane).await;
     badges.assign(&gold, jane).await;
@@ -267,6 +287,7 @@ async fn a_customer_has_one_identification_badge_at_a_time_and_a_history() {
     let refused = assign(&gold, json!({"customer_id": jane})).await;
     assert_snapshot!(refused, @r#"409 {"error":"badge_inactive","message":"the badge is out of use"}"#);
     let limits = badges.starting("Bronze", "FINANCIAL").await;
-    let body = json!({"customer_id": jane, "token": "USDC", "wallet_address": "0x0000000000000000000000000000000000000001"});
+    let body =
+        json!({"customer_id": jane, "token": "USDC", "wallet_address": "0x0000000000000000000000000000000000000001"});
     assert_snapshot!(assign(&limits, body).await, @r#"400 {"error":"invalid_wallet_address","message":"wallet_address is no wallet of this customer"}"#);
 }

@@ -53,8 +53,13 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     // A line here is a table that one statement can read of all tenants: think twice before adding one.
     assert_snapshot!(rights("diolkos_engine", true).await, @r#"
     api_key: select
+    badge: insert
+    badge_assignment: nothing
+    badge_link: insert
+    badge_rule: insert
     chain_op: select, update
     customer: nothing
+    customer_standing: nothing
     deposit: nothing
     fx_quote: nothing
     idempotency_record: delete, select
@@ -69,6 +74,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     topup: select
     transfer: nothing
     wallet: nothing
+    wallet_badge: nothing
     wallet_balance: insert, select, update
     webhook_attempt: nothing
     webhook_delivery: select, update (attempts, next_at, lease_until)

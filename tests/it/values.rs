@@ -19,6 +19,9 @@ async fn fault_23_a_field_of_the_wrong_type_is_named() {
                 json!(["x"]),
                 json!({"a": "b"}),
             ] {
+                if wrong.is_boolean() && good[field].is_boolean() {
+                    continue;
+                }
                 let mut body = good.clone();
                 body[field] = wrong.clone();
                 let answer = caller.post(path, body).await;
@@ -30,7 +33,12 @@ async fn fault_23_a_field_of_the_wrong_type_is_named() {
             let answer = caller.post(path, without).await;
             let is_optional = matches!(&**field, "mode" | "note" | "events" | "description" | "idempotency_key")
                 || (*path == "/v1/users/withdraw" && field == "token")
-                || (*path == "/v1/fx/quote" && field == "target_token");
+                || (*path == "/v1/fx/quote" && field == "target_token")
+                || matches!(&**field, "symbol_ref" | "storage_provider" | "is_active" | "wallet_address")
+                || matches!(&**field, "error_type" | "starts_at" | "ends_at")
+                || (path.ends_with("/links") && field.ends_with("_badge_id"))
+                || (path.ends_with("/assignments") && field == "token")
+                || (path.ends_with("/badges/{badge_id}") && field == "name");
             assert_eq!(answer.error() == "missing_field", !is_optional, "{path} without {field}: {answer}");
         }
     }

@@ -8,8 +8,6 @@ use uuid::Uuid;
 pub struct Link {
     /// Its id.
     pub id: Uuid,
-    /// The identification badge.
-    pub identification_badge_id: Uuid,
     /// The token's symbol.
     pub token: String,
     /// Whose rules count,

@@ -171,7 +171,7 @@ impl NewRule {
     /// The same, if it is a rule; 400 that names the field otherwise.
     async fn checked(self, now: DateTime<Utc>) -> Result<Self> {
         let expression = self.expression.clone();
-        // Reading takes a while, and more of a stack than a task has to spare.
+        // Apart, so that a reader that gives up ends this request and nothing else.
         let read = tokio::task::spawn_blocking(move || Expression::parse(&expression).map(drop)).await;
         match read {
             Ok(Ok(())) => {}

@@ -36,7 +36,7 @@ pub async fn linked_tokens(tx: &mut TenantTx, badges: &[Uuid]) -> db::Result<Vec
 /// The links of a badge, or to it, in the order of tokens.
 pub async fn links_of(tx: &mut TenantTx, badge: Uuid) -> db::Result<Vec<Link>> {
     let rows = sqlx::query!(
-        r#"select l.id, l.identification_badge_id, l.token, l.created_at, l.updated_at,
+        r#"select l.id, l.token, l.created_at, l.updated_at,
             f.id as "financial_id?", f.name as "financial_name?", c.id as "custom_id?", c.name as "custom_name?",
             i.id as "information_id?", i.name as "information_name?"
         from badge_link l
@@ -53,7 +53,6 @@ pub async fn links_of(tx: &mut TenantTx, badge: Uuid) -> db::Result<Vec<Link>> {
     .await?;
     let links = rows.into_iter().map(|row| Link {
         id: row.id,
-        identification_badge_id: row.identification_badge_id,
         token: row.token,
         financial: row.financial_id.zip(row.financial_name),
         custom_financial: row.custom_id.zip(row.custom_name),

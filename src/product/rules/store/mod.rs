@@ -26,8 +26,6 @@ pub async fn hold(tx: &mut TenantTx, customers: &[(TenantId, Uuid)]) -> db::Resu
 
 /// By which badges an operation is ruled, and what they are called.
 pub struct Standing {
-    /// The operation's place among those asked about, from 1.
-    pub ord: i64,
     pub identification: Option<Uuid>,
     pub badge: Option<String>,
     pub user_group: Option<String>,
@@ -36,11 +34,11 @@ pub struct Standing {
     pub kyc: String,
 }
 
-/// The badges of these operations' customers. A wallet's own financial badge comes first, then the link's custom one.
+/// The badges of these operations' customers, in their order. A wallet's own financial badge comes first, then the link's custom one.
 pub async fn standings(tx: &mut TenantTx, operations: &[&Operation]) -> db::Result<Vec<Standing>> {
     sqlx::query_as!(
         Standing,
-        r#"select i.ord as "ord!", a.badge_id as "identification?", b.name as "badge?", b.user_group as "user_group?",
+        r#"select a.badge_id as "identification?", b.name as "badge?", b.user_group as "user_group?",
             coalesce(w.financial_badge_id, l.custom_financial_badge_id, l.financial_badge_id) as "financial?",
             array(
                 select n.name from badge_assignment m
@@ -49,10 +47,10 @@ pub async fn standings(tx: &mut TenantTx, operations: &[&Operation]) -> db::Resu
                     and m.ended_at is null
                 order by n.name
             ) as "information_badges!",
-            s.kyc as "kyc!"
+            coalesce(s.kyc, 'NONE') as "kyc!"
         from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::text[]) with ordinality
             as i (tenant_id, customer_id, wallet, token, ord)
-        join customer_standing s on s.tenant_id = i.tenant_id and s.customer_id = i.customer_id
+        left join customer_standing s on s.tenant_id = i.tenant_id and s.customer_id = i.customer_id
         left join badge_assignment a on a.tenant_id = i.tenant_id and a.customer_id = i.customer_id
             and a.kind = 'IDENTIFICATION' and a.ended_at is null
         left join badge b on b.tenant_id = a.tenant_id and b.id = a.badge_id
@@ -107,8 +105,6 @@ pub type Purse = (TenantId, Uuid, String);
 
 /// What a customer moved of a token; sums in base units.
 pub struct Moved {
-    /// The purse's place among those asked about, from 1.
-    pub ord: i64,
     pub deposits_day: i64,
     pub deposits_month: i64,
     pub deposited_day: Amount,
@@ -128,7 +124,7 @@ pub struct Moved {
 }
 
 /// What these customers moved since the day and since the month began: all that has not failed. Of withdrawals those
-/// whose tokens went back are left out.
+/// whose tokens went back are left out. In the order of the purses.
 pub async fn moved(
     tx: &mut TenantTx,
     purses: &[Purse],
@@ -137,8 +133,7 @@ pub async fn moved(
 ) -> db::Result<Vec<Moved>> {
     sqlx::query_as!(
         Moved,
-        r#"select p.ord as "ord!",
-            d.day as "deposits_day!", d.month as "deposits_month!",
+        r#"select d.day as "deposits_day!", d.month as "deposits_month!",
             d.day_sum as "deposited_day!: Amount", d.month_sum as "deposited_month!: Amount",
             i.day as "transfers_in_day!", i.month as "transfers_in_month!",
             i.day_sum as "transferred_in_day!: Amount", i.month_sum as "transferred_in_month!: Amount",
@@ -180,17 +175,16 @@ pub async fn moved(
 
 /// What came into a customer's wallets and what left them, ever; in base units.
 pub struct Stored {
-    /// The purse's place among those asked about, from 1.
-    pub ord: i64,
     pub came: Amount,
     pub left: Amount,
 }
 
-/// What these customers received and gave of a token by our records, outside movements included.
+/// What these customers received and gave of a token by our records, outside movements included. In the order
+/// of the purses.
 pub async fn stored(tx: &mut TenantTx, purses: &[Purse]) -> db::Result<Vec<Stored>> {
     sqlx::query_as!(
         Stored,
-        r#"select p.ord as "ord!", d.sum + i.sum + x.came as "came!: Amount", o.sum + w.sum + x.gone as "left!: Amount"
+        r#"select d.sum + i.sum + x.came as "came!: Amount", o.sum + w.sum + x.gone as "left!: Amount"
         from unnest($1::uuid[], $2::uuid[], $3::text[]) with ordinality as p (tenant_id, customer_id, token, ord)
         cross join lateral (
             select coalesce(sum(amount), 0) as sum from deposit
