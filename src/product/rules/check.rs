@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use alloy::primitives::Address;
-use chrono::{DateTime, Datelike, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, Utc};
 use moka::future::Cache;
 use uuid::Uuid;
 
 use super::Refusal;
 use super::expression::{Expression, Known};
 use super::facts::Facts;
-use super::store::{self, Moved, Purse, Rule, Standing};
+use super::store::{self, Moved, Purse, Rule, Since, Standing};
 use super::usage::{Period, Tally, Usage, millionths};
 use crate::db::TenantTx;
 use crate::foundation::{Amount, TenantId, Token};
@@ -180,7 +180,7 @@ impl Rules {
         if let Some(read) = self.read.get(&rule.expression).await {
             return Ok(read);
         }
-        let read = Arc::new(Expression::parse(&rule.expression).map_err(Error::internal)?);
+        let read = Arc::new(Expression::read(rule.expression.clone()).await.map_err(Error::internal)?);
         self.read.insert(rule.expression.clone(), Arc::clone(&read)).await;
         Ok(read)
     }
@@ -230,8 +230,7 @@ async fn counts(
     let scale =
         |purse: &Purse, amount: Amount| tokens.get(purse.2.as_str()).map_or(i64::MAX, |t| millionths(amount, t));
     let mut counts = HashMap::with_capacity(purses.len());
-    let (day, month) = beginnings(now);
-    for (purse, moved) in purses.iter().zip(store::moved(tx, purses, day, month).await?) {
+    for (purse, moved) in purses.iter().zip(store::moved(tx, purses, &since(now)).await?) {
         let usage = usage(&moved, |amount| scale(purse, amount));
         counts.insert(purse.clone(), Count { usage, stored_value: 0 });
     }
@@ -245,10 +244,17 @@ async fn counts(
 }
 
 /// When the day and the month of a moment began, in UTC.
-fn beginnings(now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+fn since(now: DateTime<Utc>) -> Since {
+    let (day, month) = (now.date_naive(), first_of_month(now));
+    // Ids tell when they were made, by the machine that made them and not by the clock that tests move.
+    let oldest = month.min(first_of_month(Utc::now())) - TimeDelta::days(1);
+    let id = u64::try_from(oldest.timestamp_millis()).map_or(Uuid::nil(), |ms| Uuid::from_u128(u128::from(ms) << 80));
+    Since { day: day.and_time(NaiveTime::MIN).and_utc(), month, id }
+}
+
+fn first_of_month(now: DateTime<Utc>) -> DateTime<Utc> {
     let day = now.date_naive();
-    let month = day.with_day(1).unwrap_or(day);
-    (day.and_time(NaiveTime::MIN).and_utc(), month.and_time(NaiveTime::MIN).and_utc())
+    day.with_day(1).unwrap_or(day).and_time(NaiveTime::MIN).and_utc()
 }
 
 fn usage(moved: &Moved, scale: impl Fn(Amount) -> i64) -> Usage {
@@ -299,5 +305,28 @@ fn facts(operation: &Operation, standing: &Standing, count: &Count) -> Facts {
         information_badges: standing.information_badges.clone(),
         user_group: standing.user_group.clone().unwrap_or_default(),
         kyc: standing.kyc.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_months_begin_at_midnight_of_utc() {
+        let now = DateTime::from_timestamp(1_740_700_799, 999_999_999).unwrap_or_default();
+        let since = since(now);
+        assert_eq!(now.to_rfc3339(), "2025-02-27T23:59:59.999999999+00:00");
+        assert_eq!(
+            (since.day.to_rfc3339(), since.month.to_rfc3339()),
+            ("2025-02-27T00:00:00+00:00".to_owned(), "2025-02-01T00:00:00+00:00".to_owned(),)
+        );
+        // The day before the month is not looked at, the hours before it are.
+        let made = |at: &str| {
+            let at: DateTime<Utc> = at.parse().unwrap_or_default();
+            let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
+            Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0))
+        };
+        assert!(made("2025-01-31T00:00:01Z") > since.id && made("2025-01-30T23:59:59Z") < since.id);
     }
 }

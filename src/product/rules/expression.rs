@@ -1,6 +1,7 @@
 //! A rule's expression: read, checked and evaluated.
 
 use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use cel::common::types::{CelInt, CelString, STRING_TYPE};
 use cel::common::value::CowVal;
@@ -16,6 +17,8 @@ pub const LONGEST: usize = 1000;
 const MOST_OPERATORS: usize = 150;
 /// How deep brackets may be nested.
 const DEEPEST: u16 = 20;
+/// What reading may take of a stack, in bytes: of a thread's own, and only as far as it is used.
+const STACK: usize = 64 << 20;
 
 /// What expressions are evaluated with: operators, texts' functions and `tokens`; nothing that repeats.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
@@ -40,6 +43,12 @@ fn tokens<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Exec
 #[error("{0}")]
 pub struct InvalidExpression(String);
 
+impl InvalidExpression {
+    fn unreadable(why: &str) -> Self {
+        Self(format!("cannot be read: {why}").trim_end_matches([':', ' ']).to_owned())
+    }
+}
+
 /// An expression that yields true of what is allowed.
 #[derive(Debug)]
 pub struct Expression {
@@ -49,23 +58,41 @@ pub struct Expression {
 }
 
 impl Expression {
+    /// Reads and checks an expression as [`Expression::parse`] does, while others go on.
+    pub async fn read(text: String) -> Result<Self, InvalidExpression> {
+        let parsed = tokio::task::spawn_blocking(move || Self::parse(&text)).await;
+        parsed.unwrap_or_else(|_| Err(InvalidExpression::unreadable("")))
+    }
+
     /// Reads and checks an expression: within the bounds, of the language, of known variables, and of type bool.
     pub fn parse(text: &str) -> Result<Self, InvalidExpression> {
-        let invalid = |why: String| InvalidExpression(why);
         if text.chars().count() > LONGEST {
-            return Err(invalid(format!("has more than {LONGEST} characters")));
+            return Err(InvalidExpression(format!("has more than {LONGEST} characters")));
         }
         if text.chars().filter(|c| "+-*/%<>=!&|?:([{.".contains(*c)).count() > MOST_OPERATORS {
-            return Err(invalid(format!("has more than {MOST_OPERATORS} operators")));
+            return Err(InvalidExpression(format!("has more than {MOST_OPERATORS} operators")));
         }
+        // The reader calls itself for each rule of the grammar at each level: it has a stack of its own to do so, and if it
+        // gives up it takes nothing with it.
+        let source = text.to_owned();
+        let reader = thread::Builder::new().name("rules".to_owned()).stack_size(STACK);
+        match reader.spawn(move || Self::parse_here(&source)).map(thread::JoinHandle::join) {
+            Ok(Ok(parsed)) => parsed,
+            Ok(Err(_)) | Err(_) => Err(InvalidExpression::unreadable("")),
+        }
+    }
+
+    fn parse_here(text: &str) -> Result<Self, InvalidExpression> {
         let parser = ENVIRONMENT.parser().max_recursion_depth(DEEPEST).error_recovery_limit(1);
         let root = parser.parse(text).map_err(|errors| {
             let first = errors.errors.first().map(|error| error.msg.chars().take(200).collect::<String>());
-            invalid(format!("cannot be read: {}", first.unwrap_or_default()))
+            InvalidExpression::unreadable(&first.unwrap_or_default())
         })?;
-        match type_of(&root).map_err(invalid)? {
+        match type_of(&root).map_err(InvalidExpression)? {
             Type::Bool => {}
-            _ => return Err(invalid("must be a condition, which is true or false".to_owned())),
+            Type::Int | Type::Text | Type::Ints | Type::Texts => {
+                return Err(InvalidExpression("must be a condition, which is true or false".to_owned()));
+            }
         }
         let needs_stored_value = root.references().has_variable("stored_value");
         Ok(Self { root, needs_stored_value })

@@ -170,14 +170,8 @@ async fn put(app: &App, tenant: &str, badge: &str, rule: Option<Uuid>, posted: P
 impl NewRule {
     /// The same, if it is a rule; 400 that names the field otherwise.
     async fn checked(self, now: DateTime<Utc>) -> Result<Self> {
-        let expression = self.expression.clone();
-        // Apart, so that a reader that gives up ends this request and nothing else.
-        let read = tokio::task::spawn_blocking(move || Expression::parse(&expression).map(drop)).await;
-        match read {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => return Err(Error::invalid_field("expression", why)),
-            Err(died) => return Err(Error::invalid_field("expression", "cannot be read").because(died)),
-        }
+        let read = Expression::read(self.expression.clone()).await;
+        read.map_err(|why| Error::invalid_field("expression", why))?;
         if !is_error_code(&self.error_code) {
             return Err(Error::invalid_field("error_code", "must be UL, two capitals and four digits"));
         }

@@ -103,6 +103,16 @@ pub async fn rules(tx: &mut TenantTx, badges: &[(TenantId, Uuid)], at: DateTime<
 /// Whose movements of which token are summed up.
 pub type Purse = (TenantId, Uuid, String);
 
+/// From when on movements are counted.
+pub struct Since {
+    /// When the day began.
+    pub day: DateTime<Utc>,
+    /// When the month began.
+    pub month: DateTime<Utc>,
+    /// No movement of the month has a smaller id: older ones need not be looked at.
+    pub id: Uuid,
+}
+
 /// What a customer moved of a token; sums in base units.
 pub struct Moved {
     pub deposits_day: i64,
@@ -125,12 +135,7 @@ pub struct Moved {
 
 /// What these customers moved since the day and since the month began: all that has not failed. Of withdrawals those
 /// whose tokens went back are left out. In the order of the purses.
-pub async fn moved(
-    tx: &mut TenantTx,
-    purses: &[Purse],
-    day: DateTime<Utc>,
-    month: DateTime<Utc>,
-) -> db::Result<Vec<Moved>> {
+pub async fn moved(tx: &mut TenantTx, purses: &[Purse], since: &Since) -> db::Result<Vec<Moved>> {
     sqlx::query_as!(
         Moved,
         r#"select d.day as "deposits_day!", d.month as "deposits_month!",
@@ -146,28 +151,29 @@ pub async fn moved(
             select count(*) filter (where created_at >= $4) as day, count(*) as month,
                 coalesce(sum(amount) filter (where created_at >= $4), 0) as day_sum, coalesce(sum(amount), 0) as month_sum
             from deposit where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token
-                and status <> 'FAILED' and created_at >= $5) d
+                and status <> 'FAILED' and id >= $6 and created_at >= $5) d
         cross join lateral (
             select count(*) filter (where created_at >= $4) as day, count(*) as month,
                 coalesce(sum(amount) filter (where created_at >= $4), 0) as day_sum, coalesce(sum(amount), 0) as month_sum
             from transfer where tenant_id = p.tenant_id and recipient_id = p.customer_id and token = p.token
-                and status <> 'FAILED' and created_at >= $5) i
+                and status <> 'FAILED' and id >= $6 and created_at >= $5) i
         cross join lateral (
             select count(*) filter (where created_at >= $4) as day, count(*) as month,
                 coalesce(sum(amount) filter (where created_at >= $4), 0) as day_sum, coalesce(sum(amount), 0) as month_sum
             from transfer where tenant_id = p.tenant_id and sender_id = p.customer_id and token = p.token
-                and status <> 'FAILED' and created_at >= $5) o
+                and status <> 'FAILED' and id >= $6 and created_at >= $5) o
         cross join lateral (
             select count(*) filter (where created_at >= $4) as day, count(*) as month,
                 coalesce(sum(amount) filter (where created_at >= $4), 0) as day_sum, coalesce(sum(amount), 0) as month_sum
             from withdrawal where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token
-                and status <> 'FAILED' and refund is distinct from 'returned' and created_at >= $5) w
+                and status <> 'FAILED' and refund is distinct from 'returned' and id >= $6 and created_at >= $5) w
         order by p.ord"#,
         &purses.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<_>>(),
         &purses.iter().map(|(_, customer, _)| *customer).collect::<Vec<_>>(),
         &purses.iter().map(|(.., token)| token.as_str()).collect::<Vec<_>>() as &[&str],
-        day,
-        month,
+        since.day,
+        since.month,
+        since.id,
     )
     .fetch_all(&mut **tx)
     .await
