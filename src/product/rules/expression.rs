@@ -204,6 +204,27 @@ mod tests {
     }
 
     #[test]
+    fn the_deepest_expressions_need_little_of_a_tasks_stack() {
+        let nested = |open: &str, inside: &str, close: &str, depth: usize| {
+            format!("{}{inside}{}", open.repeat(depth), close.repeat(depth))
+        };
+        let deepest = [
+            format!("amount{} > 0", " + 1".repeat(38)),
+            nested("!(", "amount > 0", ")", 20),
+            nested("1 + (", "1", ")", 19) + " > 0",
+            nested("true ? true : (", "amount > 0", ")", 19),
+            format!("{}amount > 0", "true ? true : ".repeat(18)),
+            nested("true && (false || ", "amount > 0", ")", 19),
+            format!("amount > 0{}", " == true".repeat(37)),
+        ];
+        for text in deepest {
+            let expression = Expression::parse(&text).map_err(|why| format!("{text}: {why}")).unwrap();
+            let evaluate = move || drop(expression.is_met(&Known::of(&Facts::sample())));
+            thread::Builder::new().stack_size(768 << 10).spawn(evaluate).unwrap().join().unwrap();
+        }
+    }
+
+    #[test]
     fn what_cannot_be_reckoned_is_not_met() {
         let facts = Facts::sample();
         let is_met = |text: &str| Expression::parse(text).unwrap().is_met(&Known::of(&facts));
