@@ -323,7 +323,7 @@ async fn hostile_and_senseless_rules_are_refused() {
         "kind.matches(\"(a+)+$\")",
         "tokens(\"-1\") < amount",
         "{\"a\": amount}.a > 0",
-        "\u{0}",
+        "\u{1}",
         "amount < 10; drop table badge",
         "kind == \"deposit\" ? 5 : true",
         &"!".repeat(999),

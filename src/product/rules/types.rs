@@ -8,8 +8,8 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 use super::facts;
 use super::usage::read_tokens;
 
-/// How deep operators may be nested, so that walking an expression cannot exhaust a stack.
-const DEPTH: usize = 40;
+/// How deep operators may be nested, so that evaluating an expression cannot exhaust a task's stack.
+const DEPTH: usize = 20;
 
 /// What an expression's node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
