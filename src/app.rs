@@ -27,6 +27,7 @@ use crate::probes;
 use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::reconcile::ReconciliationGauges;
+use crate::product::rules::Rules;
 use crate::product::{self, App, Parts, funding, sign_in, transfers, users, webhook_endpoints, withdrawals};
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::providers::keys::{KeyServices, SignerSource, Use};
@@ -74,7 +75,8 @@ impl Server {
         let health = Health::new(recorder, readiness(&config.roles, &chain), gauges(&config.roles, &chain, &db));
         let (moved, moved_payouts) = mpsc::channel(CALL_BACKS);
         let (keys, blind_indexer) = (TenantKeys::new(master_key.wrapping_key()), BlindIndexer::new(&master_key));
-        let acceptance = funding::Acceptance { treasury: chain.treasury(), clock: clock.clone() };
+        let rules = Rules::default();
+        let acceptance = funding::Acceptance { treasury: chain.treasury(), clock: clock.clone(), rules: rules.clone() };
         let provisioning = users::Provisioning {
             keys: keys.clone(),
             factory: chain.wallets(),
@@ -86,6 +88,7 @@ impl Server {
             provisions: GroupCommit::new(db.clone(), provisioning, Limits::default()),
             auth: Auth::new(db.clone(), clock.clone(), jwt, operator),
             tokens: config.tokens.clone(),
+            rules,
             fx: fx(&config, &clock)?,
             payouts: payouts(&config, &clock, moved)?,
             blind_indexer,

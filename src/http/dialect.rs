@@ -42,6 +42,10 @@ impl Dialect {
                 if is_documented(error.code()) {
                     one["error_code"] = error.code().into();
                 }
+                // The code that a rule of a badge refuses with.
+                if let Some(code) = error.extra().get(ERROR_CODE) {
+                    one[ERROR_CODE] = code.clone();
+                }
                 match error.shape() {
                     Shape::List => json!({"errors": [one]}),
                     Shape::Single => json!({"errors": one}),
@@ -55,11 +59,15 @@ impl Dialect {
             }),
         };
         if let Value::Object(fields) = &mut body {
-            fields.extend(error.extra().clone());
+            let is_within = |name: &str| self == Self::Wallet && name == ERROR_CODE;
+            fields.extend(error.extra().clone().into_iter().filter(|(name, _)| !is_within(name)));
         }
         body
     }
 }
+
+/// The field of a code that an error has beside the house's own; in the wallet API it is the entry's.
+const ERROR_CODE: &str = "error_code";
 
 /// How the wallet API writes an error: as the only one of a list as a rule, otherwise where a route is documented so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -215,6 +223,10 @@ mod tests {
         insta::assert_snapshot!(Dialect::Wallet.body(&fast), @r#"{"errors":[{"message":"Too many requests","type":"Rate Limit Exceeded"}]}"#);
         let taken = Error::bad_request("ULOT0043", "taken").of_type("Duplicate");
         insta::assert_snapshot!(Dialect::Wallet.body(&taken), @r#"{"errors":[{"error_code":"ULOT0043","message":"taken","type":"Duplicate"}]}"#);
+        let forbidden =
+            Error::forbidden("rule_violated", "too much").of_type("transfer-failed").with("error_code", "ULTT0010");
+        insta::assert_snapshot!(Dialect::Wallet.body(&forbidden), @r#"{"errors":[{"error_code":"ULTT0010","message":"too much","type":"transfer-failed"}]}"#);
+        insta::assert_snapshot!(Dialect::Caas.body(&forbidden), @r#"{"error":"rule_violated","error_code":"ULTT0010","message":"too much"}"#);
         let single = Error::bad_request("failed", "no").of_type("catch");
         insta::assert_snapshot!(Dialect::Wallet.body(&single.clone().shaped(Shape::Single)), @r#"{"errors":{"message":"no","type":"catch"}}"#);
         insta::assert_snapshot!(Dialect::Wallet.body(&single.shaped(Shape::Bare)), @r#"{"message":"no","type":"catch"}"#);

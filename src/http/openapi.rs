@@ -33,6 +33,7 @@ pub const DOCS: &str = "/docs";
         (name = "Email verification", description = "Codes by e-mail. API key or preauth token."),
         (name = "Agreements", description = "What customers are shown, and what they say to it. API key."),
         (name = "Consents", description = "Whom customers let act for them. API key or wallet token."),
+        (name = "Badges", description = "What customers are told apart by, and what rules their money keeps. API key."),
         (name = "Admin", description = "Tenants and machinery. Operators."),
         (name = "Operations", description = "Whether the server is well."),
     ),

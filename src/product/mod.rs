@@ -4,11 +4,13 @@ pub mod agreements;
 pub mod api_keys;
 pub mod consents;
 pub mod email_verification;
+pub mod badges;
 pub mod funding;
 pub mod fx;
 pub mod ops;
 pub mod reconcile;
 pub mod reports;
+pub mod rules;
 mod shown;
 pub mod sign_in;
 pub mod transfers;
@@ -79,6 +81,8 @@ pub struct Parts {
     pub funds: GroupCommit<funding::Acceptance>,
     /// Makes customers.
     pub provisions: GroupCommit<users::Provisioning>,
+    /// What customers' badges forbid.
+    pub rules: rules::Rules,
     /// Exchange rates and quotes.
     pub fx: fx::Quotes,
     /// Mobile-money payouts.
@@ -116,6 +120,8 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(treasury::router())
         .merge(reports::router())
         .merge(reconcile::router())
+        .merge(badges::router())
+        .merge(rules::router())
         .merge(api_keys::router())
         .merge(agreements::router())
         .merge(consents::router())

@@ -38,6 +38,16 @@ impl Route {
     }
 }
 
+/// An id of nothing.
+const NOBODYS: &str = "01990000-0000-7000-8000-000000000001";
+
+fn rule() -> Value {
+    json!({
+        "expression": "amount > 0", "error_code": "ULTT0001", "error_type": "transfer-failed", "message": "m",
+        "starts_at": "2030-01-01T00:00:00Z", "ends_at": "2031-01-01T00:00:00Z",
+    })
+}
+
 /// Every route that takes a body, with an app in which the good bodies are good.
 pub async fn routes() -> (TestApp, Vec<Route>) {
     let app = TestApp::new().await;
@@ -161,6 +171,38 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
             &acme.live,
             json!({"otp": "123456", "verificationRequestId": customer}),
         ),
+        route(
+            "/admin/tenants/{id}/badges",
+            &app.operator(),
+            json!({
+                "name": "Platinum", "kind": "FINANCIAL", "user_group": "WALLET_USER", "description": "d",
+                "symbol_ref": "https://pictures.invalid/p.png", "storage_provider": "s",
+            }),
+        ),
+        route(
+            "/admin/tenants/{id}/badges/{badge_id}",
+            &app.operator(),
+            json!({
+                "name": "Platinum", "description": "d", "symbol_ref": "s", "storage_provider": "s", "is_active": true,
+            }),
+        ),
+        route(
+            "/admin/tenants/{id}/badges/{badge_id}/links",
+            &app.operator(),
+            json!({
+                "token": "USDC", "financial_badge_id": NOBODYS, "custom_financial_badge_id": NOBODYS,
+                "information_badge_id": NOBODYS,
+            }),
+        ),
+        route(
+            "/admin/tenants/{id}/badges/{badge_id}/assignments",
+            &app.operator(),
+            json!({
+                "customer_id": NOBODYS, "wallet_address": "0x0000000000000000000000000000000000000001", "token": "USDC",
+            }),
+        ),
+        route("/admin/tenants/{id}/badges/{badge_id}/rules", &app.operator(), rule()),
+        route("/admin/tenants/{id}/badges/{badge_id}/rules/{rule_id}", &app.operator(), rule()),
         route("/admin/chain/reviews/{id}", &app.operator(), json!({"outcome": "failed"})),
     ];
     for operation in operations().iter().filter(|operation| !operation.body.is_empty()) {

@@ -56,11 +56,16 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     agreement: nothing
     agreement_template: nothing
     api_key: select
+    badge: insert
+    badge_assignment: nothing
+    badge_link: insert
+    badge_rule: insert
     chain_op: select, update
     consent_message: nothing
     consent_vendor: nothing
     customer: nothing
     customer_consent: nothing
+    customer_standing: nothing
     deposit: nothing
     fx_quote: nothing
     idempotency_record: delete, select
@@ -77,6 +82,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     topup: select
     transfer: nothing
     wallet: nothing
+    wallet_badge: nothing
     wallet_balance: insert, select, update
     webhook_attempt: nothing
     webhook_delivery: select, update (attempts, next_at, lease_until)

@@ -1,5 +1,7 @@
 //! Accepting deposits: those that are asked for at the same time are decided together.
 
+use std::collections::HashSet;
+
 use alloy::primitives::Address;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,6 +16,7 @@ use crate::db::TenantTx;
 use crate::foundation::{BlindIndex, Clock, Mode, TenantId};
 use crate::http::idempotency::{self, Accepted, Once, Repeated};
 use crate::http::{Error, Result};
+use crate::product::rules::{Movement, Operation, Refusal, Rules};
 use crate::product::users::{Customer, Directory};
 
 /// Decides what is asked for, in one transaction for all that wait.
@@ -22,6 +25,8 @@ pub struct Acceptance {
     pub treasury: Address,
     /// The time.
     pub clock: Clock,
+    /// What customers' badges forbid.
+    pub rules: Rules,
 }
 
 /// A request for a deposit.
@@ -32,6 +37,14 @@ pub struct Ask {
     pub customer: BlindIndex,
     pub wish: Wish,
     pub once: Once,
+}
+
+/// A deposit that is decided now.
+struct Candidate<'a> {
+    deposit: NewDeposit,
+    /// Whether rules have a say.
+    is_badged: bool,
+    open: Open<'a>,
 }
 
 /// A request that is decided now, and where its answer goes.
@@ -62,13 +75,13 @@ impl Work for Acceptance {
         for one in open {
             match (customers.get(&one.ask.customer()), one.ask.mode) {
                 (None, _) => *one.answer = Some(Err(Directory::not_provisioned())),
-                (Some(customer), Mode::Live) => live.push((one.ask.deposit(customer, now), one)),
-                (Some(customer), Mode::Test) => test.push((one.ask.deposit(customer, now), one)),
+                (Some(customer), Mode::Live) => live.push(Candidate::of(one, customer, now)),
+                (Some(customer), Mode::Test) => test.push(Candidate::of(one, customer, now)),
             }
         }
         let mut accepted = Vec::new();
         for (mode, group) in [(Mode::Live, live), (Mode::Test, test)] {
-            accepted.extend(self.decide(tx, mode, group).await?);
+            self.decide(tx, mode, now, group, &mut accepted).await?;
         }
         let kept: Vec<(Repeated<'_>, &Accepted)> =
             accepted.iter().map(|(one, accepted)| (one.ask.repeated(), accepted)).collect();
@@ -81,32 +94,105 @@ impl Work for Acceptance {
 }
 
 impl Acceptance {
-    /// Answers those that are refused, and returns those that are accepted.
+    /// Answers those that are refused, and adds those that are accepted.
+    ///
+    /// What a rule refuses is refused because of what was admitted before it. Where that came to nothing after all, it is
+    /// decided again: each time at least one less is left, and as a rule there is no second time.
     async fn decide<'a>(
         &self,
         tx: &mut TenantTx,
         mode: Mode,
-        group: Vec<(NewDeposit, Open<'a>)>,
-    ) -> Result<Vec<(Open<'a>, Accepted)>> {
-        if group.is_empty() {
-            return Ok(Vec::new());
+        now: DateTime<Utc>,
+        mut group: Vec<Candidate<'a>>,
+        accepted: &mut Vec<(Open<'a>, Accepted)>,
+    ) -> Result<()> {
+        while !group.is_empty() {
+            let operations: Vec<Operation> = group.iter().map(Candidate::operation).collect();
+            let verdicts = self.rules.check(tx, now, &operations).await?;
+            let mut admitted = Vec::with_capacity(group.len());
+            let mut refused = Vec::new();
+            for (candidate, verdict) in group.into_iter().zip(verdicts) {
+                match verdict {
+                    None => admitted.push(candidate),
+                    Some(refusal) => refused.push((candidate, refusal)),
+                }
+            }
+            let fell_through = self.request(tx, mode, admitted, accepted).await?;
+            let (again, refused): (Vec<_>, Vec<_>) =
+                refused.into_iter().partition(|(candidate, _)| fell_through.contains(&candidate.purse()));
+            forbid(tx, refused).await?;
+            group = again.into_iter().map(|(candidate, _)| candidate).collect();
         }
-        let (wanted, open): (Vec<NewDeposit>, Vec<Open<'a>>) = group.into_iter().unzip();
+        Ok(())
+    }
+
+    /// Asks for what the rules admit; whose deposits were not accepted.
+    async fn request<'a>(
+        &self,
+        tx: &mut TenantTx,
+        mode: Mode,
+        admitted: Vec<Candidate<'a>>,
+        accepted: &mut Vec<(Open<'a>, Accepted)>,
+    ) -> Result<HashSet<(TenantId, Uuid)>> {
+        let mut fell_through = HashSet::new();
+        if admitted.is_empty() {
+            return Ok(fell_through);
+        }
+        let (wanted, open): (Vec<NewDeposit>, Vec<Open<'a>>) =
+            admitted.into_iter().map(|candidate| (candidate.deposit, candidate.open)).unzip();
         let decisions = match mode {
             Mode::Live => Deposits::request(tx, self.treasury, &wanted).await?,
             Mode::Test => Deposits::simulate(tx, self.treasury, &wanted).await?,
         };
-        let mut accepted = Vec::with_capacity(wanted.len());
         for ((one, deposit), decision) in open.into_iter().zip(&wanted).zip(decisions) {
             match refusal(deposit, &decision) {
-                Some(refusal) => *one.answer = Some(Err(refusal)),
+                Some(refusal) => {
+                    fell_through.insert((deposit.tenant, deposit.customer));
+                    *one.answer = Some(Err(refusal));
+                }
                 None => {
                     let body = serde_json::to_vec(&AcceptedDeposit::of(deposit)).map_err(Error::internal)?;
                     accepted.push((one, Accepted { status: StatusCode::ACCEPTED, body }));
                 }
             }
         }
-        Ok(accepted)
+        Ok(fell_through)
+    }
+}
+
+/// Answers those that a rule refuses; one that repeats a deposit's name learns what became of that one instead.
+async fn forbid(tx: &mut TenantTx, refused: Vec<(Candidate<'_>, Refusal)>) -> Result<()> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let deposits: Vec<&NewDeposit> = refused.iter().map(|(candidate, _)| &candidate.deposit).collect();
+    let known = Deposits::repeated(tx, &deposits).await?;
+    for ((candidate, forbidden), known) in refused.into_iter().zip(known) {
+        let repeated = known.and_then(|status| refusal(&candidate.deposit, &Decision::Duplicate(status)));
+        *candidate.open.answer = Some(Err(repeated.unwrap_or_else(|| forbidden.into())));
+    }
+    Ok(())
+}
+
+impl<'a> Candidate<'a> {
+    fn of(open: Open<'a>, customer: &Customer, now: DateTime<Utc>) -> Self {
+        Self { deposit: open.ask.deposit(customer, now), is_badged: customer.is_badged, open }
+    }
+
+    fn purse(&self) -> (TenantId, Uuid) {
+        (self.deposit.tenant, self.deposit.customer)
+    }
+
+    fn operation(&self) -> Operation {
+        Operation {
+            tenant: self.deposit.tenant,
+            customer: self.deposit.customer,
+            is_badged: self.is_badged,
+            wallet: self.deposit.wallet,
+            movement: Movement::Deposit,
+            token: self.deposit.token.clone(),
+            amount: self.deposit.amount,
+        }
     }
 }
 

@@ -139,6 +139,13 @@ impl Deposits {
         wanted.iter().map(decide).collect()
     }
 
+    /// Where the deposits stand whose names these repeat; `None` for names that are new.
+    pub async fn repeated(tx: &mut TenantTx, wanted: &[&NewDeposit]) -> Result<Vec<Option<Status>>> {
+        let statuses = statuses(tx, wanted.iter().copied()).await?;
+        let of = |deposit: &&NewDeposit| statuses.get(&(deposit.tenant, deposit.deposit_id.to_string())).copied();
+        Ok(wanted.iter().map(of).collect())
+    }
+
     /// Gives the tenant back what a deposit took from its balance: a reorg undid its payment for good. The deposit itself
     /// stays as it was told; its `id` is its operation's.
     pub async fn reverse(db: &Db, tenant: TenantId, id: Uuid) -> Result<()> {

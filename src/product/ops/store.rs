@@ -21,7 +21,7 @@ impl From<Row> for TenantRecord {
     }
 }
 
-/// Adds a tenant. Only the engine's role may, so that the transaction takes it for this one statement.
+/// Adds a tenant with the badges that it starts with. Only the engine's role may, so that the transaction takes it for this one statement.
 pub async fn insert_tenant(tx: &mut TenantTx, tenant: &TenantRecord, key: &WrappedKey) -> Result<()> {
     sqlx::query!("set local role diolkos_engine").execute(&mut **tx).await?;
     sqlx::query!(
@@ -37,6 +37,8 @@ pub async fn insert_tenant(tx: &mut TenantTx, tenant: &TenantRecord, key: &Wrapp
     .on_constraint("tenant_namespace_unique", |_| {
         Error::conflict("duplicate_namespace", "a tenant of this namespace exists")
     })?;
+    // A tenant starts with Bronze, Silver and Gold: the migration that made them says what they are.
+    sqlx::query!("select diolkos_starting_badges($1)", tenant.id.0).execute(&mut **tx).await?;
     sqlx::query!("set local role none").execute(&mut **tx).await?;
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Error, Posted, Result};
 use crate::product::App;
 use crate::product::fx::{Quotes, Taking};
+use crate::product::rules::{Movement, Operation, Rules};
 use crate::product::users::{Customer, Directory, Holding};
 
 #[derive(Serialize, ToSchema)]
@@ -49,6 +50,7 @@ impl AcceptedTransfer {
     request_body = SendTransfer,
     responses(
         (status = 202, description = "Accepted: it is on its way", body = AcceptedTransfer),
+        (status = 403, description = "A rule of the sender's or the recipient's badge forbids it", body = CaasError),
         (status = 404, description = "One of the phone numbers, which the message names, has no wallet", body = CaasError),
         (status = 502, description = "The chain's node refused to answer", body = CaasError),
         CaasErrors, CaasPostErrors))]
@@ -76,15 +78,30 @@ pub async fn send(caller: Tenant, State(app): State<App>, posted: Posted<SendTra
     if let Some(first) = once.replay(&mut tx, caller.mode).await? {
         return Ok(first);
     }
+    let recipient = known(&directory, &mut tx, "recipient_phone", &wish).await?;
+    if recipient.is_badged {
+        Rules::hold(&mut tx, &[sender.id, recipient.id]).await?;
+    }
     let spender = directory.spender(&mut tx, &wish.sender).await?.filter(|spender| spender.customer == sender);
     let spender = spender.ok_or_else(Directory::moved)?;
     // Whoever asked for the same meanwhile has committed: the sender is locked.
     if let Some(known) = repeated(&mut tx, caller.mode, &wish, digest).await? {
         return once.commit(tx, StatusCode::ACCEPTED, &AcceptedTransfer::of(&known, caller.mode)).await;
     }
-    let recipient = known(&directory, &mut tx, "recipient_phone", &wish).await?;
     let (quote, amount) = take(&mut tx, caller.mode, &wish.what).await?;
     spender.cover(&mut tx, holding, &token, amount).await?;
+    let now = app.clock.now().trunc_subsecs(6);
+    let movement = |customer: &Customer, movement| Operation {
+        tenant: caller.tenant,
+        customer: customer.id,
+        is_badged: customer.is_badged,
+        wallet: customer.wallet,
+        movement,
+        token: token.clone(),
+        amount,
+    };
+    let both = [movement(&spender.customer, Movement::TransferOut), movement(&recipient, Movement::TransferIn)];
+    app.rules.admit(&mut tx, now, &both).await?;
     let transfer = NewTransfer {
         tenant: caller.tenant,
         mode: caller.mode,
@@ -97,7 +114,7 @@ pub async fn send(caller: Tenant, State(app): State<App>, posted: Posted<SendTra
         idempotency_key: wish.idempotency_key,
         digest,
         // As precise as the database, so that this answer and later ones agree.
-        created_at: app.clock.now().trunc_subsecs(6),
+        created_at: now,
     };
     let accepted = Transfers::accept(&mut tx, &transfer).await?;
     once.commit(tx, StatusCode::ACCEPTED, &AcceptedTransfer::of(&accepted, caller.mode)).await

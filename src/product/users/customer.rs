@@ -21,6 +21,8 @@ pub struct Customer {
     pub wallet: Address,
     /// When the wallet was made.
     pub created_at: DateTime<Utc>,
+    /// Whether the customer has a badge, by whose rules its movements of money are decided.
+    pub is_badged: bool,
 }
 
 /// What a customer is found by: whose, of which mode, and of which phone number.

@@ -134,6 +134,7 @@ impl Provisioning {
             id: wallet.customer,
             wallet: wallet.address,
             created_at: wallet.created_at,
+            is_badged: false,
         };
         Ok(created.iter().map(|(ask, _)| ask.name()).zip(wallets.into_iter().map(customer)).collect())
     }

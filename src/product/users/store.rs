@@ -19,7 +19,7 @@ pub use provisioning::{NewCustomer, NewWallet, insert_all, insert_wallets, times
 
 pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Result<Option<Customer>> {
     let row = sqlx::query!(
-        "select c.id, w.address, w.created_at
+        "select c.id, c.is_badged, w.address, w.created_at
         from customer c
         join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
         where c.tenant_id = $1 and c.mode = $2 and c.blind_index = $3",
@@ -29,7 +29,7 @@ pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Resu
     )
     .fetch_optional(&mut **tx)
     .await?;
-    row.map(|row| customer(row.id, &row.address, row.created_at)).transpose()
+    row.map(|row| customer(row.id, &row.address, row.created_at, row.is_badged)).transpose()
 }
 
 /// The customers of these names. Each is looked up by itself, whatever the planner thinks of how many there are.
@@ -38,10 +38,10 @@ pub async fn find_all<'a>(tx: &mut TenantTx, names: &[Name<'a>]) -> db::Result<H
         return Ok(HashMap::new());
     }
     let rows = sqlx::query!(
-        "select i.ord as \"ord!\", c.id, w.address, w.created_at
+        "select i.ord as \"ord!\", c.id, c.is_badged, w.address, w.created_at
         from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as i (tenant_id, mode, blind_index, ord)
         cross join lateral (
-            select c.tenant_id, c.id from customer c
+            select c.tenant_id, c.id, c.is_badged from customer c
             where c.tenant_id = i.tenant_id and c.mode = i.mode and c.blind_index = i.blind_index limit 1) c
         cross join lateral (
             select w.address, w.created_at from wallet w
@@ -55,7 +55,7 @@ pub async fn find_all<'a>(tx: &mut TenantTx, names: &[Name<'a>]) -> db::Result<H
     rows.into_iter()
         .filter_map(|row| {
             let name = names.get(usize::try_from(row.ord - 1).ok()?)?;
-            Some(customer(row.id, &row.address, row.created_at).map(|customer| (*name, customer)))
+            Some(customer(row.id, &row.address, row.created_at, row.is_badged).map(|customer| (*name, customer)))
         })
         .collect()
 }
@@ -68,7 +68,7 @@ pub async fn hold_wallet(
     index: &BlindIndex,
 ) -> db::Result<Option<(Customer, Vec<u8>, Vec<u8>)>> {
     let row = sqlx::query!(
-        "select c.id, w.address, w.owner, w.salt, w.created_at
+        "select c.id, c.is_badged, w.address, w.owner, w.salt, w.created_at
         from customer c
         join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
         where c.tenant_id = $1 and c.mode = $2 and c.blind_index = $3
@@ -79,7 +79,7 @@ pub async fn hold_wallet(
     )
     .fetch_optional(&mut **tx)
     .await?;
-    row.map(|row| Ok((customer(row.id, &row.address, row.created_at)?, row.owner, row.salt))).transpose()
+    row.map(|row| Ok((customer(row.id, &row.address, row.created_at, row.is_badged)?, row.owner, row.salt))).transpose()
 }
 
 pub async fn wrapped_key(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option<WrappedKey>> {
@@ -94,7 +94,7 @@ pub async fn wrapped_key(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option
 /// The customer of a blind index, whom nobody else changes until the transaction ends.
 pub async fn hold(tx: &mut TenantTx, modes: &[Mode], index: &str) -> db::Result<Option<Held>> {
     let row = sqlx::query!(
-        "select c.id, c.mode, c.blind_index, c.wrapped_key, w.address, w.created_at
+        "select c.id, c.is_badged, c.mode, c.blind_index, c.wrapped_key, w.address, w.created_at
         from customer c
         join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
         where c.tenant_id = $1 and c.mode = any($2::text[]) and c.blind_index = $3
@@ -108,7 +108,7 @@ pub async fn hold(tx: &mut TenantTx, modes: &[Mode], index: &str) -> db::Result<
     let Some(row) = row else { return Ok(None) };
     let mode = Mode::from_word(&row.mode);
     Ok(Some(Held {
-        customer: customer(row.id, &row.address, row.created_at)?,
+        customer: customer(row.id, &row.address, row.created_at, row.is_badged)?,
         mode: mode.ok_or_else(|| Error::Decode(format!("{} is no mode", row.mode).into()))?,
         blind_index: row.blind_index,
         wrapped_key: WrappedKey(row.wrapped_key),
@@ -154,7 +154,7 @@ pub async fn insert_phone_change(tx: &mut TenantTx, change: &PhoneChange) -> db:
     .map(drop)
 }
 
-fn customer(id: Uuid, address: &[u8], created_at: DateTime<Utc>) -> db::Result<Customer> {
+fn customer(id: Uuid, address: &[u8], created_at: DateTime<Utc>, is_badged: bool) -> db::Result<Customer> {
     let wallet = Address::try_from(address).map_err(|error| Error::Decode(error.into()))?;
-    Ok(Customer { id, wallet, created_at })
+    Ok(Customer { id, wallet, created_at, is_badged })
 }

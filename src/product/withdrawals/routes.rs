@@ -16,6 +16,7 @@ use crate::foundation::Mode;
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Posted, Result};
 use crate::product::App;
+use crate::product::rules::{Movement, Operation};
 use crate::product::users::{CustomerKeys, Directory, Holding};
 
 #[derive(Serialize, ToSchema)]
@@ -48,6 +49,7 @@ impl AcceptedWithdrawal {
     request_body = Withdraw,
     responses(
         (status = 202, description = "Accepted: it is on its way", body = AcceptedWithdrawal),
+        (status = 403, description = "A rule of the customer's badge forbids it", body = CaasError),
         (status = 404, description = "No wallet is provisioned for this phone number", body = CaasError),
         (status = 502, description = "The chain's node refused to answer, or no exchange rate can be had", body = CaasError),
         CaasErrors, CaasPostErrors))]
@@ -85,6 +87,17 @@ pub async fn withdraw(caller: Tenant, State(app): State<App>, posted: Posted<Wit
         return posted.once.commit(tx, StatusCode::ACCEPTED, &answer).await;
     }
     spender.cover(&mut tx, holding, &wish.token, wish.amount).await?;
+    let now = app.clock.now().trunc_subsecs(6);
+    let operation = Operation {
+        tenant: caller.tenant,
+        customer: spender.customer.id,
+        is_badged: spender.customer.is_badged,
+        wallet: spender.customer.wallet,
+        movement: Movement::Withdrawal,
+        token: wish.token.clone(),
+        amount: wish.amount,
+    };
+    app.rules.admit(&mut tx, now, &[operation]).await?;
     let id = Uuid::now_v7();
     let key = CustomerKeys::of(&mut tx, &app.keys, customer.id).await?;
     let context = Recipient::context(caller.tenant, id);
@@ -105,7 +118,7 @@ pub async fn withdraw(caller: Tenant, State(app): State<App>, posted: Posted<Wit
         idempotency_key: wish.idempotency_key,
         digest,
         // As precise as the database, so that this answer and later ones agree.
-        created_at: app.clock.now().trunc_subsecs(6),
+        created_at: now,
     };
     let accepted = Withdrawals::accept(&mut tx, app.chain.treasury(), &withdrawal).await?;
     let answer = AcceptedWithdrawal::of(&accepted, mode, &withdrawal.token.symbol);

@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod alto;
 pub mod app;
+pub mod badges;
 pub mod db_proxy;
 pub mod document;
 pub mod engine;

@@ -1,0 +1,34 @@
+//! Rules: conditions that movements of money have to meet, by the badges of the customers whose money it is.
+//!
+//! ```text
+//! written ──begins──▶ counts ──ends | put out of use | followed by a version that has begun──▶ counts no more
+//! ```
+//!
+//! A rule is an expression of the Common Expression Language (`docs/RULES.md`) that is true of what is allowed, with what a
+//! refusal says. Every movement passes [`Rules::check`] in the transaction that accepts it; a customer without a badge is
+//! not restricted, and costs nothing there.
+
+mod book;
+mod check;
+mod expression;
+mod facts;
+mod refusal;
+mod routes;
+mod store;
+mod types;
+mod usage;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+
+pub use book::{RuleBook, Status, Version};
+pub use check::{Movement, Operation, Rules};
+pub use expression::{Expression, InvalidExpression};
+pub use refusal::Refusal;
+
+/// The routes of rules.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(routes::list, routes::write)).routes(routes!(routes::revise, routes::retire))
+}

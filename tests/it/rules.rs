@@ -1,0 +1,382 @@
+//! Rules of badges decide movements of money.
+
+use std::collections::BTreeMap;
+
+use chrono::{Datelike, Months, TimeDelta, Utc};
+use futures_util::future::join_all;
+use insta::{allow_duplicates, assert_snapshot};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::actor::{Actor, Answer};
+use crate::harness::app::TestApp;
+use crate::harness::badges::{Badges, rule_body};
+use crate::harness::tenant::{TestTenant, fund_body, phone};
+use crate::harness::withdrawals::{send, withdraw_body};
+
+/// Acme with money, and Jane with a badge that has no rules yet.
+struct Scene {
+    app: TestApp,
+    acme: TestTenant,
+    badges: Badges,
+    jane: Uuid,
+    plain: String,
+}
+
+async fn scene() -> Scene {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    acme.top_up("USDC", "1000").await;
+    let badges = app.badges_of(&acme);
+    let jane = app.customer_of(acme.customer(&phone(1)).await).await;
+    let plain = badges.plain("Plain").await;
+    badges.assign(&plain, jane).await;
+    Scene { app, acme, badges, jane, plain }
+}
+
+/// A customer of the test keys, whose wallet holds whatever is asked of it.
+async fn rehearsing(app: &TestApp, acme: &TestTenant, index: u32) -> Uuid {
+    let made = acme.test.post("/v1/users/provision", json!({"phone_number": phone(index)})).await.expect(200).json;
+    app.customer_of(made["wallet_address"].as_str().unwrap().parse().unwrap()).await
+}
+
+/// How often which answer came.
+fn tally(answers: &[Answer]) -> BTreeMap<String, usize> {
+    let mut tally = BTreeMap::new();
+    for answer in answers {
+        *tally.entry(format!("{} {}", answer.status, answer.error())).or_default() += 1;
+    }
+    tally
+}
+
+/// Twenty transfers of 1 USDC at once.
+async fn twenty_transfers(caller: &Actor, from: u32, to: u32) -> Vec<Answer> {
+    let (from, to) = (phone(from), phone(to));
+    join_all((0..20).map(|_| send(caller, &from, &to, "1"))).await
+}
+
+#[tokio::test]
+async fn a_movement_that_a_rule_forbids_is_refused_with_its_code_and_text() {
+    let Scene { app: _app, acme, badges, plain, .. } = scene().await;
+    badges.rule(&plain, "amount <= tokens(\"10.5\")", "ULDT2005").await;
+    let refused = acme.fund(&phone(1), "dep-1", "10.500001").await;
+    assert_snapshot!(refused, @r#"403 {"error":"rule_violated","error_code":"ULDT2005","message":"ULDT2005 not met"}"#);
+    acme.fund(&phone(1), "dep-1", "10.5").await.expect(202);
+    // A repetition learns what became of the first, whatever the rules say by now.
+    badges.rule(&plain, "false", "ULDT2006").await;
+    assert_eq!(acme.fund(&phone(1), "dep-1", "10.5").await.expect(409).error(), "duplicate_deposit");
+    assert_eq!(acme.fund(&phone(1), "dep-2", "1").await.expect(403).json["error_code"], "ULDT2006");
+    // Nothing of what was refused is left.
+    assert_eq!(acme.dashboard.get("/v1/dashboard/deposits/dep-2").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_customer_without_a_badge_is_not_restricted() {
+    let Scene { app: _app, acme, badges, plain, jane } = scene().await;
+    badges.rule(&plain, "false", "ULTT0001").await;
+    acme.customer(&phone(2)).await;
+    acme.fund(&phone(2), "dep-1", "100").await.expect(202);
+    acme.fund(&phone(1), "dep-2", "1").await.expect(403);
+    badges.delete(&format!("/{plain}/assignments/{jane}")).await.expect(204);
+    acme.fund(&phone(1), "dep-2", "1").await.expect(202);
+}
+
+#[tokio::test]
+async fn the_starting_limits_of_bronze_hold() {
+    let Scene { app: _app, acme, badges, jane, .. } = scene().await;
+    badges.assign(&badges.starting("Bronze", "IDENTIFICATION").await, jane).await;
+    for deposit in 0..10 {
+        acme.fund(&phone(1), &format!("dep-{deposit}"), "50").await.expect(202);
+    }
+    let eleventh = acme.fund(&phone(1), "dep-10", "1").await;
+    assert_snapshot!(eleventh, @r#"403 {"error":"rule_violated","error_code":"ULDT2005","message":"Maximum allowed number of deposit transactions per month for a user per wallet criteria not met"}"#);
+    badges.assign(&badges.starting("Silver", "IDENTIFICATION").await, jane).await;
+    acme.fund(&phone(1), "dep-10", "1").await.expect(202);
+    badges.assign(&badges.starting("Bronze", "IDENTIFICATION").await, jane).await;
+    acme.top_up("USDT", "10000").await;
+    let mut body = fund_body(&phone(1), "dep-11", "1000.000001");
+    body["target_token"] = json!("USDT");
+    let refused = acme.live.post("/v1/users/fund", body).await;
+    assert_snapshot!(refused, @r#"403 {"error":"rule_violated","error_code":"ULTT0010","message":"Stored value per month criteria not met"}"#);
+}
+
+#[tokio::test]
+async fn of_twenty_deposits_at_once_a_limit_admits_what_it_admits() {
+    let Scene { app, acme, badges, plain, .. } = scene().await;
+    badges.rule(&plain, "deposits_day < 7 && deposited_month + amount <= tokens(\"7\")", "ULDT2005").await;
+    let second = app.replica().await;
+    let elsewhere = acme.at(&second.base_url);
+    let asked = (0..20).map(|deposit| {
+        let tenant = if deposit % 2 == 0 { acme.clone() } else { elsewhere.clone() };
+        async move { tenant.fund(&phone(1), &format!("dep-{deposit}"), "1").await }
+    });
+    let answers = join_all(asked).await;
+    assert_eq!(tally(&answers), BTreeMap::from([("202 ".into(), 7), ("403 rule_violated".into(), 13)]));
+}
+
+#[tokio::test]
+async fn of_twenty_transfers_at_once_the_senders_and_the_recipients_limits_hold() {
+    let Scene { app, acme, badges, plain, .. } = scene().await;
+    let (sender, recipient) = (rehearsing(&app, &acme, 11).await, rehearsing(&app, &acme, 12).await);
+    rehearsing(&app, &acme, 13).await;
+    let receiving = badges.plain("Receiving").await;
+    badges.assign(&plain, sender).await;
+    badges.assign(&receiving, recipient).await;
+    badges.rule(&plain, "direction != \"out\" || transfers_out_day < 5", "ULTT0001").await;
+    badges.rule(&receiving, "direction != \"in\" || transferred_in_month + amount <= tokens(\"3\")", "ULTT0002").await;
+
+    let answers = twenty_transfers(&acme.test, 11, 12).await;
+    assert_eq!(tally(&answers), BTreeMap::from([("202 ".into(), 3), ("403 rule_violated".into(), 17)]));
+    assert!(answers.iter().filter(|a| a.status == 403).all(|a| a.json["error_code"] == "ULTT0002"));
+    // What the recipient's rule refused has not used up what the sender's admits.
+    let answers = twenty_transfers(&acme.test, 11, 13).await;
+    assert_eq!(tally(&answers), BTreeMap::from([("202 ".into(), 2), ("403 rule_violated".into(), 18)]));
+    // Another customer's transfers are not counted.
+    send(&acme.test, &phone(13), &phone(11), "1").await.expect(202);
+}
+
+#[tokio::test]
+async fn transfers_to_and_fro_between_customers_with_badges_do_not_wait_for_each_other() {
+    let Scene { app, acme, badges, plain, .. } = scene().await;
+    for index in [11, 12] {
+        badges.assign(&plain, rehearsing(&app, &acme, index).await).await;
+    }
+    badges.rule(&plain, "amount > 0", "ULTT0001").await;
+    let asked = (0..40).map(|turn| {
+        let (from, to) = if turn % 2 == 0 { (11, 12) } else { (12, 11) };
+        let caller = acme.test.clone();
+        async move { send(&caller, &phone(from), &phone(to), "1").await }
+    });
+    assert_eq!(tally(&join_all(asked).await), BTreeMap::from([("202 ".into(), 40)]));
+}
+
+#[tokio::test]
+async fn withdrawals_are_counted_and_refused() {
+    let Scene { app, acme, badges, plain, .. } = scene().await;
+    badges.assign(&plain, rehearsing(&app, &acme, 11).await).await;
+    badges
+        .rule(&plain, "kind != \"withdrawal\" || withdrawals_month < 2 && withdrawn_day < tokens(\"3\")", "ULTT0003")
+        .await;
+    let withdraw = async || acme.test.post("/v1/users/withdraw", withdraw_body(&phone(11), "2", None)).await;
+    withdraw().await.expect(202);
+    withdraw().await.expect(202);
+    assert_snapshot!(withdraw().await, @r#"403 {"error":"rule_violated","error_code":"ULTT0003","message":"ULTT0003 not met"}"#);
+}
+
+#[tokio::test]
+async fn what_lacks_funds_does_not_use_a_limit_up() {
+    let Scene { app: _app, acme, badges, plain, .. } = scene().await;
+    badges.rule(&plain, "deposits_day < 1", "ULDT2005").await;
+    // Together they are one batch or several: either way the one that is covered comes through.
+    let asked = (0..12).map(|deposit| {
+        let acme = acme.clone();
+        let amount = if deposit == 11 { "1" } else { "5000" };
+        async move { acme.fund(&phone(1), &format!("dep-{deposit}"), amount).await }
+    });
+    let answers = join_all(asked).await;
+    let tally = tally(&answers);
+    assert_eq!(tally.get("202 "), Some(&1), "{tally:?}");
+    assert_eq!(
+        tally.get("402 insufficient_balance").copied().unwrap_or(0)
+            + tally.get("403 rule_violated").copied().unwrap_or(0),
+        11
+    );
+}
+
+#[tokio::test]
+async fn a_rule_counts_from_its_beginning_to_its_end_and_until_a_version_follows() {
+    let Scene { app, acme, badges, plain, .. } = scene().await;
+    let mut caller = acme.clone();
+    let now = app.app.clock.now();
+    let path = format!("/{plain}/rules");
+    let version = |expression: &str, days: (i64, i64)| {
+        let mut body = rule_body(expression, "ULTT0001");
+        body["starts_at"] = json!(now + TimeDelta::days(days.0));
+        body["ends_at"] = json!(now + TimeDelta::days(days.1));
+        body
+    };
+    let first = badges.post(&path, version("amount < tokens(\"1\")", (1, 9))).await.expect(201).json;
+    let rule = first["id"].as_str().unwrap().to_owned();
+    badges.post(&format!("{path}/{rule}"), version("amount < tokens(\"2\")", (3, 5))).await.expect(201);
+    let statuses = async || {
+        let rules = badges.get(&path).await.expect(200).json;
+        let status = |rule: &Value| format!("{} {}", rule["version"], rule["status"].as_str().unwrap());
+        rules["data"].as_array().unwrap().iter().map(status).collect::<Vec<_>>().join(", ")
+    };
+    let mut story = String::new();
+    for day in 0..7 {
+        let answers = [
+            caller.fund(&phone(1), &format!("a-{day}"), "1").await,
+            caller.fund(&phone(1), &format!("b-{day}"), "2").await,
+        ];
+        let [one, two] = answers.map(|answer| answer.status);
+        story += &format!("day {day}: 1 {one}, 2 {two}; {}\n", statuses().await);
+        app.app.clock.move_by(TimeDelta::days(1));
+        // Tokens of people do not last a day.
+        caller.dashboard = Actor::bearer(&app.base_url, &app.token(acme.id, &["waas"]));
+    }
+    assert_snapshot!(story, @r"
+    day 0: 1 202, 2 202; 2 pending, 1 pending
+    day 1: 1 403, 2 403; 2 pending, 1 active
+    day 2: 1 403, 2 403; 2 pending, 1 active
+    day 3: 1 202, 2 403; 2 active, 1 superseded
+    day 4: 1 202, 2 403; 2 active, 1 superseded
+    day 5: 1 202, 2 202; 2 expired, 1 superseded
+    day 6: 1 202, 2 202; 2 expired, 1 superseded
+    ");
+    // What was put out of use counts no more, until another version follows.
+    badges.post(&format!("{path}/{rule}"), rule_body("false", "ULTT0001")).await.expect(201);
+    caller.fund(&phone(1), "c", "1").await.expect(403);
+    badges.delete(&format!("{path}/{rule}")).await.expect(204);
+    caller.fund(&phone(1), "c", "1").await.expect(202);
+    assert!(statuses().await.starts_with("3 inactive, 2 inactive"));
+    assert_eq!(badges.delete(&format!("{path}/{rule}")).await.status, 404);
+}
+
+#[tokio::test]
+async fn counts_begin_again_with_the_day_and_with_the_month() {
+    let Scene { app, acme, badges, plain, .. } = scene().await;
+    badges.rule(&plain, "deposits_day < 1 && deposits_month < 2", "ULDT2005").await;
+    // From the first of a month on; 33 days later another has begun, and two days of it have passed.
+    let first = app.app.clock.now().date_naive().checked_add_months(Months::new(1)).unwrap();
+    let first = first.with_day(1).unwrap();
+    app.app.clock.move_by(first.and_hms_opt(12, 0, 0).unwrap().and_utc() - app.app.clock.now());
+    let mut told = Vec::new();
+    for day in 0..33 {
+        for turn in 0..2 {
+            told.push(acme.fund(&phone(1), &format!("dep-{day}-{turn}"), "1").await.status);
+        }
+        app.app.clock.move_by(TimeDelta::days(1));
+    }
+    assert_eq!(told[..6], [202, 403, 202, 403, 403, 403]);
+    assert_eq!(told.iter().filter(|status| **status == 202).count(), 4, "{told:?}");
+}
+
+#[tokio::test]
+async fn rules_ask_for_badges_wallets_and_what_is_stored() {
+    let Scene { app: _app, acme, badges, plain, jane } = scene().await;
+    let (limits, strict, loose) = (
+        badges.of_kind("Limits", "FINANCIAL").await,
+        badges.of_kind("Strict", "FINANCIAL").await,
+        badges.of_kind("Loose", "FINANCIAL").await,
+    );
+    badges
+        .rule(
+            &limits,
+            "stored_value + amount <= tokens(\"5\") && badge == \"Plain\" && user_group == \"WALLET_USER\"",
+            "ULTT0001",
+        )
+        .await;
+    badges.rule(&strict, "\"Staff\" in information_badges", "ULTT0002").await;
+    let link = async |body: Value| badges.post(&format!("/{plain}/links"), body).await.expect(200);
+    link(json!({"token": "USDC", "financial_badge_id": limits})).await;
+    acme.fund(&phone(1), "dep-1", "3").await.expect(202);
+    assert_eq!(acme.fund(&phone(1), "dep-2", "2.000001").await.expect(403).json["error_code"], "ULTT0001");
+    acme.fund(&phone(1), "dep-2", "2").await.expect(202);
+
+    // A custom financial badge stands in for the other; an information badge is seen.
+    link(json!({"token": "USDC", "financial_badge_id": limits, "custom_financial_badge_id": strict})).await;
+    assert_eq!(acme.fund(&phone(1), "dep-3", "1").await.expect(403).json["error_code"], "ULTT0002");
+    badges.assign(&badges.of_kind("Staff", "INFORMATION").await, jane).await;
+    acme.fund(&phone(1), "dep-3", "1").await.expect(202);
+
+    // The wallet's own comes before both.
+    badges.rule(&loose, "amount < tokens(\"100\")", "ULTT0003").await;
+    let wallet = acme.customer(&phone(1)).await;
+    let body = json!({"customer_id": jane, "wallet_address": wallet.to_string(), "token": "USDC"});
+    badges.post(&format!("/{loose}/assignments"), body).await.expect(200);
+    acme.fund(&phone(1), "dep-4", "99").await.expect(202);
+    assert_eq!(acme.fund(&phone(1), "dep-5", "100").await.expect(403).json["error_code"], "ULTT0003");
+    // Of another token there is no rule.
+    acme.top_up("USDT", "1000").await;
+    let mut body = fund_body(&phone(1), "dep-6", "500");
+    body["target_token"] = json!("USDT");
+    acme.live.post("/v1/users/fund", body).await.expect(202);
+}
+
+#[tokio::test]
+async fn live_and_test_customers_are_counted_apart() {
+    let Scene { app, acme, badges, plain, .. } = scene().await;
+    badges.rule(&plain, "deposits_day < 1", "ULDT2005").await;
+    badges.assign(&plain, rehearsing(&app, &acme, 1).await).await;
+    for caller in [&acme.live, &acme.test] {
+        caller.post("/v1/users/fund", fund_body(&phone(1), "dep-1", "1")).await.expect(202);
+        caller.post("/v1/users/fund", fund_body(&phone(1), "dep-2", "1")).await.expect(403);
+    }
+}
+
+#[tokio::test]
+async fn hostile_and_senseless_rules_are_refused() {
+    let Scene { app: _app, badges, plain, .. } = scene().await;
+    let path = format!("/{plain}/rules");
+    let long = format!("{}true", "true || ".repeat(200));
+    let nested = format!("{}true{}", "(".repeat(60), ")".repeat(60));
+    let loops = "[1,2,3].all(a, [1,2,3].all(b, [1,2,3].all(c, a + b + c > 0)))";
+    for expression in [
+        "amount",
+        "1 +",
+        "password == \"x\"",
+        "amount < 1.5",
+        loops,
+        &nested,
+        &long,
+        "kind.matches(\"(a+)+$\")",
+        "tokens(\"-1\") < amount",
+        "{\"a\": amount}.a > 0",
+        "\u{1}",
+        "amount < 10; drop table badge",
+        "kind == \"deposit\" ? 5 : true",
+        &"!".repeat(999),
+        &"-".repeat(999),
+        &"[".repeat(999),
+        &"a?".repeat(499),
+    ] {
+        let refused = badges.post(&path, rule_body(expression, "ULTT0001")).await;
+        assert_eq!((refused.status, refused.error()), (400, "invalid_expression"), "{expression}: {refused}");
+        assert!(refused.text.len() < 1000, "{refused}");
+    }
+    for code in ["", "X", "ULTT001", "ULtt0010", "ULTT00100", "ABTT0010", "ULTT001٠"] {
+        let refused = badges.post(&path, rule_body("true", code)).await;
+        allow_duplicates! { assert_snapshot!(refused, @r#"400 {"error":"invalid_error_code","message":"error_code must be UL, two capitals and four digits"}"#); }
+    }
+    let mut body = rule_body("true", "ULTT0001");
+    body["ends_at"] = json!(Utc::now() - TimeDelta::days(1));
+    assert_snapshot!(badges.post(&path, body.clone()).await, @r#"400 {"error":"invalid_ends_at","message":"ends_at must come after the beginning and after now"}"#);
+    body["starts_at"] = json!(Utc::now() + TimeDelta::days(40_000));
+    assert_snapshot!(badges.post(&path, body).await, @r#"400 {"error":"invalid_starts_at","message":"starts_at is too far away"}"#);
+    assert_eq!(badges.get(&path).await.json["data"], json!([]));
+}
+
+#[tokio::test]
+async fn what_cannot_be_reckoned_is_refused_and_breaks_nothing() {
+    let Scene { app: _app, acme, badges, plain, .. } = scene().await;
+    let rule = badges.rule(&plain, "9223372036854775807 + amount > 0", "ULTT0001").await;
+    assert_eq!(acme.fund(&phone(1), "dep-1", "1").await.expect(403).error(), "rule_violated");
+    badges.delete(&format!("/{plain}/rules/{rule}")).await.expect(204);
+    badges.rule(&plain, "amount / (amount - amount) > 0", "ULTT0001").await;
+    assert_eq!(acme.fund(&phone(1), "dep-1", "1").await.expect(403).error(), "rule_violated");
+}
+
+#[tokio::test]
+async fn rules_are_written_for_badges_that_are_there() {
+    let Scene { app, badges, plain, .. } = scene().await;
+    let globex = app.tenant("globex").await;
+    let strangers = app.badges_of(&globex).starting("Gold", "FINANCIAL").await;
+    let unknown = Uuid::now_v7().to_string();
+    for badge in [&*strangers, &*unknown, "x"] {
+        let refused = badges.post(&format!("/{badge}/rules"), rule_body("true", "ULTT0001")).await;
+        allow_duplicates! { assert_snapshot!(refused, @r#"404 {"error":"badge_not_found","message":"the tenant has no such badge"}"#); }
+        assert_eq!(badges.get(&format!("/{badge}/rules")).await.status, 404);
+    }
+    for rule in [&*unknown, "x"] {
+        let refused = badges.post(&format!("/{plain}/rules/{rule}"), rule_body("true", "ULTT0001")).await;
+        allow_duplicates! { assert_snapshot!(refused, @r#"404 {"error":"rule_not_found","message":"the badge has no such rule"}"#); }
+        assert_eq!(badges.delete(&format!("/{plain}/rules/{rule}")).await.status, 404);
+    }
+    let staff = badges.of_kind("Staff", "INFORMATION").await;
+    let refused = badges.post(&format!("/{staff}/rules"), rule_body("true", "ULTT0001")).await;
+    assert_snapshot!(refused, @r#"409 {"error":"badge_without_rules","message":"an information badge has no rules"}"#);
+    let written =
+        badges.post(&format!("/{plain}/rules"), rule_body("kind != \"deposit\"", "ULTT0001")).await.expect(201);
+    assert_snapshot!(written.redacted(), @r#"201 {"id":"[uuid]","version":1,"badge_id":"[uuid]","status":"active","expression":"kind != \"deposit\"","error_code":"ULTT0001","error_type":"transfer-failed","message":"ULTT0001 not met","is_default":false,"created_by":"operator","starts_at":"[time]","ends_at":null,"inactive_at":null,"created_at":"[time]"}"#);
+}
