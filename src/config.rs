@@ -3,6 +3,7 @@
 //! `.env.example` lists every variable; a test compares the two.
 
 mod bundler;
+mod identity;
 mod refill;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,8 @@ use crate::chain::indexer::IndexerSettings;
 use crate::chain::{ChainSettingsWith, FeePolicy};
 use crate::foundation::{Token, Tokens};
 use crate::product::fx::Spread;
+use crate::providers::compliance::Checker;
+use crate::providers::documents::DocumentPlace;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
 use crate::providers::keys::{KeyServiceSettings, MasterKeySource, SignerSource};
 use crate::providers::payout::{Account, Networks, Payer, PayoutSettings};
@@ -72,6 +75,10 @@ pub struct Config {
     pub fx: FxSettings,
     /// Mobile-money payouts.
     pub payout: PayoutSettings,
+    /// Who looks at the customers of live keys.
+    pub compliance: Checker,
+    /// Where customers' papers are kept; in the database when nothing is said.
+    pub documents: Option<DocumentPlace>,
     /// Requests a second that one caller may make.
     pub rate_limit_per_second: NonZeroU32,
     /// Requests that one caller may make at once.
@@ -182,6 +189,8 @@ impl Config {
             key_services: key_services(env)?,
             fx: fx(env)?,
             payout: payout(env, &chain.rpc_urls)?,
+            compliance: identity::compliance(env, &chain.rpc_urls)?,
+            documents: identity::documents(env)?,
             chain,
             indexer: indexer(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,

@@ -149,7 +149,9 @@ impl Auth {
         let mut there = users.into_iter().filter(|user| at.is_none_or(|tenant| user.tenant == tenant));
         match (there.next(), there.next()) {
             (Some(user), None) => Ok(user),
-            (Some(_), Some(_)) => Err(Error::forbidden("which_tenant", "several tenants know this wallet: send tenant-id")),
+            (Some(_), Some(_)) => {
+                Err(Error::forbidden("which_tenant", "several tenants know this wallet: send tenant-id"))
+            }
             (None, _) => Err(Error::forbidden("not_of_tenant", "this wallet is not of this tenant")),
         }
     }

@@ -31,6 +31,7 @@ pub const DOCS: &str = "/docs";
         (name = "API keys", description = "How a tenant's back end proves who it is. Dashboard."),
         (name = "Sign-in", description = "Tokens for wallet apps and those who hold wallets."),
         (name = "Email verification", description = "Codes by e-mail. API key or preauth token."),
+        (name = "Customers", description = "People, their wallets and names, and what they have told. API key."),
         (name = "Admin", description = "Tenants and machinery. Operators."),
         (name = "Operations", description = "Whether the server is well."),
     ),
@@ -156,7 +157,8 @@ pub fn describe<S: Clone + Send + Sync + 'static>(router: OpenApiRouter<S>) -> (
     components.add_security_scheme("bearer", bearer("A dashboard user's JWT that permits `waas`."));
     components.add_security_scheme("operator", bearer("The operators' token."));
     components.add_security_scheme("preauth", bearer("A wallet app's token of `POST /auth/preauth-token`."));
-    components.add_security_scheme("wallet", bearer("A wallet user's token of `POST /auth/token`, also as `access-token`."));
+    components
+        .add_security_scheme("wallet", bearer("A wallet user's token of `POST /auth/token`, also as `access-token`."));
     components.add_security_scheme("tenant_id", in_header("tenant-id", "The tenant's id, with `api-key`."));
     components.add_security_scheme("tenant_key", in_header("api-key", "A tenant's key, with `tenant-id`."));
     (router, document)

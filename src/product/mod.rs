@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod badges;
+pub mod customers;
 pub mod funding;
 pub mod fx;
 pub mod ops;
@@ -27,6 +28,7 @@ use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock, Tokens};
 use crate::http::idempotency::AnswerSeal;
 use crate::jobs::Jobs;
+use crate::providers::documents::DocumentStore;
 use crate::webhooks::{self, Destinations};
 use ops::{Health, TenantKeys};
 
@@ -77,6 +79,10 @@ pub struct Parts {
     pub provisions: GroupCommit<users::Provisioning>,
     /// Exchange rates and quotes.
     pub fx: fx::Quotes,
+    /// Who looks at customers.
+    pub compliance: customers::Checkers,
+    /// Where customers' papers are kept; in the database when there is no store.
+    pub documents: Option<DocumentStore>,
     /// Mobile-money payouts.
     pub payouts: withdrawals::Payouts,
     /// The chain engine.
@@ -97,6 +103,7 @@ pub struct Parts {
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(users::router())
+        .merge(customers::router())
         .merge(funding::router())
         .merge(fx::router())
         .merge(transfers::router())
@@ -113,6 +120,6 @@ pub fn router() -> OpenApiRouter<App> {
 /// What is done in the background, in every process that has the worker's role.
 pub fn jobs(app: &App) -> Jobs {
     let jobs = treasury::Audit::register(Jobs::new(app.db.clone()), &app.db);
-    let jobs = reconcile::register(jobs, app);
+    let jobs = customers::register(reconcile::register(jobs, app), app);
     webhooks::register(jobs, &app.db)
 }

@@ -16,6 +16,7 @@ mod chain_start;
 mod configuration;
 mod crash;
 mod csv;
+mod customers;
 mod customers_dashboard;
 mod database_faults;
 mod dialects;

@@ -26,8 +26,9 @@ impl TryFrom<Row> for Badge {
     type Error = Error;
 
     fn try_from(row: Row) -> db::Result<Self> {
-        let Row { id, name, kind, user_group, description, symbol_ref, storage_provider, created_by, is_active, .. } =
-            row;
+        let Row {
+            id, name, kind, user_group, description, symbol_ref, storage_provider, created_by, is_active, ..
+        } = row;
         Ok(Self {
             id,
             name,
@@ -74,12 +75,7 @@ pub async fn mark_badged(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::R
 }
 
 /// Ends what identification badge a customer has, unless it is this one.
-pub async fn end_identification(
-    tx: &mut TenantTx,
-    customer: Uuid,
-    keep: Uuid,
-    now: DateTime<Utc>,
-) -> db::Result<()> {
+pub async fn end_identification(tx: &mut TenantTx, customer: Uuid, keep: Uuid, now: DateTime<Utc>) -> db::Result<()> {
     sqlx::query!(
         "update badge_assignment set ended_at = greatest($4, created_at), updated_at = $4
         where tenant_id = $1 and customer_id = $2 and kind = 'IDENTIFICATION' and ended_at is null and badge_id <> $3",

@@ -239,6 +239,7 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         ("PAYOUT_PROVIDER", "simulator".to_owned()),
         ("PAYOUT_TOKEN", hex_key()),
         ("PAYOUT_REFUND_AFTER_SECONDS", "1".to_owned()),
+        ("COMPLIANCE_PROVIDER", "simulator".to_owned()),
     ])
 }
 
