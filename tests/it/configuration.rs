@@ -81,7 +81,10 @@ async fn the_example_lists_exactly_the_variables_that_are_read() {
 #[tokio::test]
 async fn the_examples_defaults_are_those_of_the_code() {
     let literals = Regex::new(r#""([A-Z][A-Z0-9_]+)", "([^"]*)""#).unwrap();
-    let source = file("src/config.rs") + &file("src/config/bundler.rs") + &file("src/config/identity.rs") + &file("src/config/refill.rs");
+    let source = file("src/config.rs")
+        + &file("src/config/bundler.rs")
+        + &file("src/config/identity.rs")
+        + &file("src/config/refill.rs");
     let in_code = literals.captures_iter(&source).map(|found| (found[1].to_owned(), found[2].to_owned()));
     let mut in_code: BTreeMap<String, String> = in_code.collect();
     let implementation = Regex::new(r#"SIMPLE_7702_ACCOUNT: Address = address!\("([^"]*)"\)"#).unwrap();

@@ -34,12 +34,7 @@ pub fn example(route: &str, tenant: &TestTenant, badge: Uuid) -> Value {
         body["tenantId"] = json!(tenant.id);
     }
     let picture = json!(format!("base64,{}", picture()));
-    for path in [
-        "/governmentDocuments/0/content",
-        "/proofOfAddress/0/content",
-        "/passport/content",
-        "/selfieContent",
-    ] {
+    for path in ["/governmentDocuments/0/content", "/proofOfAddress/0/content", "/passport/content", "/selfieContent"] {
         if let Some(content) = body.pointer_mut(path) {
             *content = picture.clone();
         }

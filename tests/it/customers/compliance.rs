@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{acme, accepted, details, id_of, onboard, person, until_compliance_is, update_of};
+use super::{accepted, acme, details, id_of, onboard, person, until_compliance_is, update_of};
 use crate::harness::app::TestApp;
 use crate::harness::tenant::TestTenant;
 

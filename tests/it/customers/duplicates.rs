@@ -3,8 +3,8 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use super::{acme, badge, onboard, person};
 use super::at_once;
+use super::{acme, badge, onboard, person};
 use crate::harness::app::TestApp;
 use crate::harness::tenant::phone;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{acme, accepted, example, id_of, onboard, until_compliance_is};
+use super::{accepted, acme, example, id_of, onboard, until_compliance_is};
 use crate::harness::app::TestApp;
 
 fn documented(name: &str) -> Value {
@@ -45,10 +45,7 @@ async fn the_documented_onboarding_is_accepted_and_answered_key_for_key() {
     let body = example("onboard", &acme, badge);
     let answer = onboard(&acme.live, &body).await.expect(201);
     assert_eq!(keys(&answer.json), keys(&documented("onboarded")), "{answer}");
-    assert_eq!(
-        answer.json["message"],
-        format!("User has successfully onboarded with the badge Bronzeone [{badge}].")
-    );
+    assert_eq!(answer.json["message"], format!("User has successfully onboarded with the badge Bronzeone [{badge}]."));
     let data = &answer.json["data"];
     for field in ["firstName", "middleName", "lastName", "dateOfBirth", "email", "phoneNumber", "address", "tax"] {
         assert_eq!(data[field], body[field], "{field}");
@@ -151,7 +148,10 @@ async fn the_pii_and_its_history_are_answered_key_for_key() {
     assert_eq!((&data["firstName"], &data["phone"]), (&json!("Amber"), &json!(crate::harness::tenant::phone(8))));
     assert_eq!(data["bankAccounts"][0]["bankAccountNumber"], "XXXXXX0412");
     let change = &data["historyData"][0];
-    assert_eq!((&change["oldDetails"]["firstName"], &change["newDetails"]["firstName"]), (&json!("Jone8"), &json!("Amber")));
+    assert_eq!(
+        (&change["oldDetails"]["firstName"], &change["newDetails"]["firstName"]),
+        (&json!("Jone8"), &json!("Amber"))
+    );
     assert_eq!(change["remarks"], "Editing first name");
     assert_eq!(change["updatedBy"], "live");
     assert!(change["createdAt"].as_str().unwrap().ends_with('Z'));

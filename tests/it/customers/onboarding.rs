@@ -3,8 +3,8 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use super::{acme, accepted, details, id_of, onboard, person, update_of};
 use super::at_once;
+use super::{accepted, acme, details, id_of, onboard, person, update_of};
 use crate::harness::app::TestApp;
 use crate::harness::tenant::phone;
 
