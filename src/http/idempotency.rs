@@ -28,6 +28,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::extract::unread;
 use super::{Error, Result};
@@ -107,6 +108,15 @@ impl Once {
         let key = text.map(|text| Key { text, request: seal.0.1.of(&[target.as_bytes(), &body]) });
         let once = Self { key, seal, mode: OnceLock::new() };
         Ok((once, body))
+    }
+
+    /// The same for one of a tenant's customers, where one is calling: their keys are their own, and neither another
+    /// customer's nor the tenant's. A key of a caller's has no blank in it.
+    pub fn by(mut self, customer: Option<Uuid>) -> Self {
+        if let (Some(key), Some(customer)) = (&mut self.key, customer) {
+            key.text = format!("{customer} {}", key.text);
+        }
+        self
     }
 
     /// The first answer, when this request has had one within 24 hours. To be called first in the transaction.

@@ -1,7 +1,9 @@
 //! Floor 3: the product. One folder a feature, each a vertical slice of routes, rules and SQL.
 
+pub mod agreements;
 pub mod api_keys;
 pub mod badges;
+pub mod consents;
 pub mod customers;
 pub mod funding;
 pub mod fx;
@@ -112,6 +114,8 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(reports::router())
         .merge(reconcile::router())
         .merge(api_keys::router())
+        .merge(agreements::router())
+        .merge(consents::router())
         .merge(webhook_endpoints::router())
         .merge(ops::router())
         .merge(auth::router())

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "tests document themselves")]
 
 mod admin_jobs;
+mod agreements;
 mod api_keys;
 mod at_once;
 mod authentication;
@@ -14,6 +15,7 @@ mod chain_faults;
 mod chain_refusals;
 mod chain_start;
 mod configuration;
+mod consents;
 mod crash;
 mod csv;
 mod customers;

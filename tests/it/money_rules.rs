@@ -91,7 +91,9 @@ async fn what_was_written_in_the_ledger_stays() {
         where attrelid in ('ledger_transfer'::regclass, 'ledger_account'::regclass, 'deposit'::regclass,
                            'topup'::regclass, 'chain_op'::regclass, 'transfer'::regclass,
                            'withdrawal'::regclass, 'withdrawal_step'::regclass, 'payout'::regclass,
-                           'token_movement'::regclass, 'wallet_balance'::regclass, 'outside_movement'::regclass) and attnum > 0
+                           'token_movement'::regclass, 'wallet_balance'::regclass, 'outside_movement'::regclass,
+                           'agreement'::regclass, 'agreement_template'::regclass, 'customer_consent'::regclass,
+                           'consent_message'::regclass, 'consent_vendor'::regclass) and attnum > 0
           and has_column_privilege('diolkos_server', attrelid, attnum, 'update') order by attrelid, attnum";
     let changeable: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut superuser).await.unwrap();
     insta::assert_snapshot!(changeable.join("\n"), @r#"
@@ -140,6 +142,14 @@ async fn what_was_written_in_the_ledger_stays() {
     payout.ended_at
     token_movement.noted
     outside_movement.status
+    agreement_template.retired_at
+    agreement.customer_id
+    agreement.wrapped_key
+    agreement.status
+    agreement.decided_at
+    agreement.decided_by
+    agreement.decided_from
+    consent_vendor.retired_at
     "#);
 
     for statement in [
@@ -156,6 +166,12 @@ async fn what_was_written_in_the_ledger_stays() {
         "update withdrawal set amount = 1",
         "update withdrawal_step set state = 'COMPLETED'",
         "delete from payout",
+        "update customer_consent set status = 'REJECTED'",
+        "delete from customer_consent",
+        "update consent_message set message = 'x'",
+        "update agreement_template set html = 'x'",
+        "update agreement set sealed = ''",
+        "delete from agreement",
         "truncate ledger_transfer",
     ] {
         assert_eq!(refusal(&mut server, statement).await, "42501", "{statement}");

@@ -52,9 +52,14 @@ async fn the_server_reaches_no_table_without_a_tenant_but_to_add_jobs() {
 async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     // A line here is a table that one statement can read of all tenants: think twice before adding one.
     assert_snapshot!(rights("diolkos_engine", true).await, @r#"
+    agreement: nothing
+    agreement_template: nothing
     api_key: select
     chain_op: select, update
+    consent_message: nothing
+    consent_vendor: nothing
     customer: nothing
+    customer_consent: nothing
     deposit: nothing
     fx_quote: nothing
     idempotency_record: delete, select
@@ -65,6 +70,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     payout: update (attempts, next_at, leased_until)
     phone_change: nothing
     tenant: insert, select
+    terms_access: nothing
     token_movement: insert, select, update
     topup: select
     transfer: nothing

@@ -6,6 +6,7 @@ use diolkos::auth::hash_password;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use crate::agreements;
 use crate::harness::actor::Actor;
 use crate::harness::app::TestApp;
 use crate::harness::process::Process;
@@ -50,6 +51,12 @@ impl Run {
             ("paymaster's key", "paymaster-secret".to_owned()),
             ("wallet owner key", variables["WALLET_OWNER_KEYS"].clone()),
         ];
+        planted.extend([
+            ("first name", "Plantedfirst".to_owned()),
+            ("e-mail address", "planted@example.org".to_owned()),
+            ("tax id", "987-65-4329".to_owned()),
+            ("street", "77 Planted Street".to_owned()),
+        ]);
         let pem = variables["JWT_PRIVATE_KEY"].lines().nth(3).unwrap().to_owned();
         planted.push(("JWT key", pem));
 
@@ -81,6 +88,19 @@ async fn everything_is_called(acme: &TestTenant, base_url: &str, planted: &[(&st
         caller.post_bytes("/v1/users/provision", "application/json", JANE.as_bytes().to_vec()).await.expect(400);
         caller.get(&format!("/v1/users/{JANE}")).await.expect(404);
         caller.post("/v1/users/fund", fund_body(JANE, "dep-2", "1000")).await;
+    }
+    let mut person = agreements::example();
+    person["firstName"] = json!("Plantedfirst");
+    person["email"] = json!("planted@example.org");
+    person["taxIdNumber"] = json!("987-65-4329");
+    person["address"]["address1"] = json!("77 Planted Street");
+    for caller in [&acme.live, &acme.test] {
+        let keyed = caller.with("idempotency-key", "shown");
+        keyed.post(agreements::PREVIEW, person.clone()).await.expect(200);
+        keyed.post(agreements::PREVIEW, person.clone()).await.expect(200);
+        keyed.post(agreements::PREVIEW_UL, person.clone()).await.expect(409);
+        caller.post(agreements::PREVIEW_UL, person.clone()).await.expect(200);
+        caller.get("/tenant/agreement/get-agreement").await.expect(200);
     }
     for (_, secret) in planted {
         let nobody = Actor::new(base_url, &[]);

@@ -2,12 +2,31 @@
 
 use serde_json::json;
 
+use diolkos::http::dialect::Dialect;
+
 use crate::bodies::{Route, assert_refused, routes};
+use crate::harness::actor::Answer;
+
+/// Whether a refusal names a field, in the dialect of its path.
+fn names(answer: &Answer, Route { path, .. }: &Route, field: &str) -> bool {
+    match Dialect::of(path) {
+        Dialect::Wallet => answer.json["errors"][0]["message"].as_str().is_some_and(|said| said.starts_with(field)),
+        Dialect::Caas | Dialect::Orchestration => answer.error() == format!("invalid_{field}"),
+    }
+}
+
+/// Whether a refusal says that a field is missing, in the dialect of its path.
+fn misses(answer: &Answer, Route { path, .. }: &Route, field: &str) -> bool {
+    match Dialect::of(path) {
+        Dialect::Wallet => answer.json["errors"][0]["message"] == format!("{field} is required"),
+        Dialect::Caas | Dialect::Orchestration => answer.error() == "missing_field",
+    }
+}
 
 #[tokio::test]
 async fn fault_23_a_field_of_the_wrong_type_is_named() {
     let (_app, routes) = routes().await;
-    for Route { path, caller, good } in &routes {
+    for route @ Route { path, good, .. } in &routes {
         for field in good.as_object().unwrap().keys() {
             for wrong in [
                 json!(1),
@@ -19,19 +38,24 @@ async fn fault_23_a_field_of_the_wrong_type_is_named() {
                 json!(["x"]),
                 json!({"a": "b"}),
             ] {
+                if wrong.is_boolean() && good[field].is_boolean() {
+                    continue;
+                }
                 let mut body = good.clone();
                 body[field] = wrong.clone();
-                let answer = caller.post(path, body).await;
+                let answer = route.send(&body).await;
                 assert_refused(&answer, 400, &format!("{path} {field}={wrong}"));
-                assert_eq!(answer.error(), format!("invalid_{field}"), "{answer}");
+                assert!(names(&answer, route, field) || route.is_taciturn(), "{path} {field}={wrong}: {answer}");
             }
             let mut without = good.clone();
             without.as_object_mut().unwrap().remove(field);
-            let answer = caller.post(path, without).await;
+            let answer = route.send(&without).await;
             let is_optional = matches!(&**field, "mode" | "note" | "events" | "description" | "idempotency_key")
                 || (*path == "/v1/users/withdraw" && field == "token")
-                || (*path == "/v1/fx/quote" && field == "target_token");
-            assert_eq!(answer.error() == "missing_field", !is_optional, "{path} without {field}: {answer}");
+                || (*path == "/v1/fx/quote" && field == "target_token")
+                || matches!(&**field, "middleName" | "customerAccountId");
+            let is_missed = misses(&answer, route, field) || (route.is_taciturn() && answer.status == 400);
+            assert_eq!(is_missed, !is_optional, "{path} without {field}: {answer}");
         }
     }
 }
@@ -59,13 +83,13 @@ const TEXTS: [&str; 16] = [
 #[tokio::test]
 async fn fault_23_no_text_in_any_field_breaks_anything() {
     let (app, routes) = routes().await;
-    for Route { path, caller, good } in &routes {
+    for route @ Route { path, good, .. } in &routes {
         for field in good.as_object().unwrap().keys() {
             let long = "x".repeat(500_000);
             for text in TEXTS.iter().copied().chain([&*long]) {
                 let mut body = good.clone();
                 body[field] = json!(text);
-                let answer = caller.post(path, body).await;
+                let answer = route.send(&body).await;
                 let shown = format!("{path} {field}={:?}", text.chars().take(40).collect::<String>());
                 // A path that names nobody's record leads nowhere.
                 let leads_nowhere = path.contains('{') && answer.status == 404;

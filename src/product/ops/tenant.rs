@@ -24,7 +24,7 @@ impl TenantKeys {
     pub async fn of(&self, tx: &mut TenantTx) -> Result<DataKey> {
         let tenant = tx.tenant();
         let wrapped = store::wrapped_key(tx, tenant).await?;
-        let wrapped = wrapped.ok_or_else(|| Error::not_found("tenant_not_found", "there is no such tenant"))?;
+        let wrapped = wrapped.ok_or_else(unknown_tenant)?;
         Ok(self.0.unwrap_key(&context(tenant), &WrappedKey(wrapped))?)
     }
 
@@ -38,6 +38,11 @@ impl TenantKeys {
     fn new_key_for(&self, tenant: TenantId) -> Result<WrappedKey> {
         Ok(self.0.wrap(&context(tenant), &DataKey::generate()?)?)
     }
+}
+
+#[track_caller]
+fn unknown_tenant() -> Error {
+    Error::not_found("tenant_not_found", "there is no such tenant")
 }
 
 fn context(tenant: TenantId) -> String {
@@ -102,6 +107,17 @@ impl Tenants {
         let all = store::list_tenants(&mut tx, None, i64::from(i32::MAX)).await?;
         tx.commit().await?;
         Ok(all)
+    }
+
+    /// The tenant that an operator names in a path; 404 for what is no id.
+    pub fn named(text: &str) -> Result<TenantId> {
+        text.parse().map_err(|_| unknown_tenant())
+    }
+
+    /// 404 when there is no tenant of the transaction's.
+    pub async fn must_exist(tx: &mut TenantTx) -> Result<()> {
+        let tenant = tx.tenant();
+        store::wrapped_key(tx, tenant).await?.map(drop).ok_or_else(unknown_tenant)
     }
 
     /// A tenant by its namespace.
