@@ -1,5 +1,6 @@
 //! Customers of the wallet API: `/tenant/customer…` but for codes by e-mail and identity checks.
 
+mod checker;
 mod compliance;
 mod duplicates;
 mod examples;
@@ -118,4 +119,61 @@ pub fn update_of(tenant: &TestTenant, badge: Uuid, customer: Uuid, index: u32) -
 /// What becomes of so many calls at once.
 pub async fn at_once<F: Future>(count: usize, call: impl Fn(usize) -> F) -> Vec<F::Output> {
     futures::future::join_all((0..count).map(call)).await
+}
+
+pub const UPDATE: &str = "/tenant/customer/update";
+
+/// Whether a route takes bodies of many megabytes.
+pub fn takes_papers(path: &str) -> bool {
+    matches!(path, "/tenant/customer" | UPDATE)
+}
+
+/// Whether a route of customers can do without a field.
+pub fn is_optional(path: &str, field: &str) -> bool {
+    match path {
+        "/tenant/customer" => !REQUIRED.contains(&field),
+        UPDATE => !REQUIRED_AGAIN.contains(&field),
+        "/tenant/customer/add-wallet" => matches!(field, "businessUserId" | "financialBadgeId" | "tokenSymbol"),
+        _ => false,
+    }
+}
+
+/// What an onboarding has to tell.
+pub const REQUIRED: [&str; 11] = [
+    "identificationBadgeId",
+    "accountAddress",
+    "customerMetaData",
+    "tenantId",
+    "dateOfBirth",
+    "email",
+    "phoneNumber",
+    "ip_address",
+    "address",
+    "selfieContent",
+    "bankAccountDetails",
+];
+
+/// What an update has to tell.
+pub const REQUIRED_AGAIN: [&str; 9] = [
+    "identificationBadgeId",
+    "customerAccountId",
+    "address",
+    "email",
+    "phoneNumber",
+    "ip_address",
+    "selfieContent",
+    "bankAccountDetails",
+    "plaidDetails",
+];
+
+/// Every field that there is.
+pub fn everything(tenant: &TestTenant, badge: Uuid) -> Value {
+    let mut body = person(tenant, badge, 1);
+    let more = json!({
+        "customerAccountId": Uuid::now_v7(), "maritalStatus": "married", "occupation": "Engineer",
+        "annualSalary": "50000-75000", "accountPurpose": "Savings", "expectedMonthlyVolume": "1000-5000",
+        "reRunComplianceCheck": true, "bankAccount": true, "remarks": "r",
+    });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
 }

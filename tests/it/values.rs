@@ -5,6 +5,7 @@ use serde_json::json;
 use diolkos::http::dialect::Dialect;
 
 use crate::bodies::{Route, assert_refused, routes};
+use crate::customers;
 use crate::harness::actor::Answer;
 
 /// Whether a refusal names a field, in the dialect of its path.
@@ -18,7 +19,10 @@ fn names(answer: &Answer, Route { path, .. }: &Route, field: &str) -> bool {
 /// Whether a refusal says that a field is missing, in the dialect of its path.
 fn misses(answer: &Answer, Route { path, .. }: &Route, field: &str) -> bool {
     match Dialect::of(path) {
-        Dialect::Wallet => answer.json["errors"][0]["message"] == format!("{field} is required"),
+        Dialect::Wallet => {
+            let said = &answer.json["errors"][0]["message"];
+            said == &json!(format!("{field} is required")) || said == "Mandatory fields are missing"
+        }
         Dialect::Caas | Dialect::Orchestration => answer.error() == "missing_field",
     }
 }
@@ -38,7 +42,11 @@ async fn fault_23_a_field_of_the_wrong_type_is_named() {
                 json!(["x"]),
                 json!({"a": "b"}),
             ] {
-                if wrong.is_boolean() && good[field].is_boolean() {
+                // Objects whose fields are the caller's, lists and flags are good, or wrong for another reason.
+                let is_alike = wrong.is_boolean() && good[field].is_boolean()
+                    || wrong.is_object() && good[field].is_object()
+                    || wrong == json!([]) && good[field].is_array();
+                if is_alike {
                     continue;
                 }
                 let mut body = good.clone();
@@ -53,7 +61,8 @@ async fn fault_23_a_field_of_the_wrong_type_is_named() {
             let is_optional = matches!(&**field, "mode" | "note" | "events" | "description" | "idempotency_key")
                 || (*path == "/v1/users/withdraw" && field == "token")
                 || (*path == "/v1/fx/quote" && field == "target_token")
-                || matches!(&**field, "middleName" | "customerAccountId");
+                || matches!(&**field, "middleName" | "customerAccountId") && *path != customers::UPDATE
+                || customers::is_optional(path, field);
             let is_missed = misses(&answer, route, field) || (route.is_taciturn() && answer.status == 400);
             assert_eq!(is_missed, !is_optional, "{path} without {field}: {answer}");
         }
@@ -93,7 +102,9 @@ async fn fault_23_no_text_in_any_field_breaks_anything() {
                 let shown = format!("{path} {field}={:?}", text.chars().take(40).collect::<String>());
                 // A path that names nobody's record leads nowhere.
                 let leads_nowhere = path.contains('{') && answer.status == 404;
-                assert!(leads_nowhere || matches!(answer.status, 200..=204 | 400 | 409), "{shown}: {answer}");
+                let is_anothers = field == "tenantId" && answer.status == 403;
+                let is_answered = matches!(answer.status, 200..=204 | 400 | 409);
+                assert!(leads_nowhere || is_anothers || is_answered, "{shown}: {answer}");
                 if answer.status != 204 {
                     assert_eq!(answer.header("content-type"), "application/json", "{shown}");
                 }

@@ -170,7 +170,9 @@ fn one_or_first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Str
     }
     Ok(match Option::deserialize(deserializer)? {
         Some(Told::One(text)) => Some(text),
-        Some(Told::Some(texts)) => texts.into_iter().next(),
+        Some(Told::Some(texts)) => {
+            Some(texts.into_iter().next().ok_or_else(|| serde::de::Error::custom("the list is empty"))?)
+        }
         None => None,
     })
 }

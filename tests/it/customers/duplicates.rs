@@ -80,3 +80,38 @@ async fn of_two_tenants_that_onboard_one_address_at_once_one_does() {
         assert_eq!((answer.status, &answer.json["errors"][0]["error_code"]), (400, &json!("ULOT0043")), "{answer}");
     }
 }
+
+#[tokio::test]
+async fn fault_22_another_tenants_customer_is_not_there_in_any_route() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let globex = app.tenant("globex").await;
+    let own = super::badge(&app, &globex, "Bronze").await;
+    super::accepted(&globex, own, 5).await;
+    let customer = super::accepted(&acme, badge, 1).await;
+    let traces = ["Jone1", "person1@mail", "acme.person-1", "person-1.eth", "0000000000000000000000000000000000000001"];
+    let get = async |what: &str| globex.live.get(&format!("/tenant/customer/{what}/{customer}")).await.expect(404);
+    let mut answers = vec![get("customer-full-details").await, get("pii-customer-details").await];
+    answers.push(globex.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(404));
+    let update = super::update_of(&globex, own, customer, 1);
+    answers.push(globex.live.post("/tenant/customer/update", update).await.expect(400));
+    let wallet = json!({
+        "customerAccountId": customer, "tenantId": globex.id, "customNamespace": "z.eth", "provider": "ens",
+        "accountAddress": "0x00000000000000000000000000000000000000ee",
+    });
+    answers.push(globex.live.post("/tenant/customer/add-wallet", wallet).await.expect(400));
+    let name = json!({"customNamespace": "z.eth"});
+    answers.push(globex.live.put(&format!("/tenant/customer/{customer}"), name).await.expect(404));
+    for named in ["acme.person-1.ul", "person-1.eth", "0x0000000000000000000000000000000000000001", "acme.ul"] {
+        let path = format!("/tenant/customer/primary-wallet/{named}/false");
+        answers.push(globex.live.put(&path, json!({})).await.expect(404));
+    }
+    // Another tenant's badge is nobody's.
+    let answer = onboard(&globex.live, &person(&globex, badge, 6)).await.expect(400);
+    assert_eq!(answer.json["errors"][0]["error_code"], "ULOT0047", "{answer}");
+    answers.push(answer);
+    for answer in answers {
+        assert!(traces.iter().all(|trace| !answer.text.contains(trace)), "{answer}");
+    }
+    assert_eq!(super::details(&acme.live, customer).await["wallets"][0]["isPrimary"], true);
+}

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::at_once;
-use super::{accepted, acme, details, id_of, onboard, person, update_of};
+use super::{REQUIRED, accepted, acme, details, id_of, onboard, person, update_of};
 use crate::harness::app::TestApp;
 use crate::harness::tenant::phone;
 
@@ -127,27 +127,14 @@ async fn what_has_to_be_told_is_told_in_the_documented_words() {
 async fn every_required_field_is_required_and_every_other_one_is_not() {
     let app = TestApp::new().await;
     let (acme, badge) = acme(&app).await;
-    let required = [
-        "identificationBadgeId",
-        "accountAddress",
-        "customerMetaData",
-        "tenantId",
-        "dateOfBirth",
-        "email",
-        "phoneNumber",
-        "ip_address",
-        "address",
-        "selfieContent",
-        "bankAccountDetails",
-    ];
-    for field in required {
+    for field in REQUIRED {
         let mut body = person(&acme, badge, 1);
         body.as_object_mut().unwrap().remove(field);
         let answer = onboard(&acme.live, &body).await.expect(400);
         assert_eq!(answer.json["errors"][0]["message"], format!("{field} is required"), "{answer}");
     }
     let mut least = person(&acme, badge, 1);
-    least.as_object_mut().unwrap().retain(|name, _| required.contains(&name.as_str()) || name == "fullName");
+    least.as_object_mut().unwrap().retain(|name, _| REQUIRED.contains(&name.as_str()) || name == "fullName");
     let answer = onboard(&acme.live, &least).await.expect(201);
     let name = answer.json["data"]["domainNamespace"].as_str().unwrap();
     assert!(name.starts_with("acme.") && name.ends_with(".ul"), "{name}");

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{accepted, acme, at_once, badge as new_badge, details, onboard, person, update_of};
+use super::{REQUIRED_AGAIN, accepted, acme, at_once, badge as new_badge, details, onboard, person, update_of};
 use crate::harness::app::TestApp;
 use crate::harness::tenant::{TestTenant, phone};
 
@@ -74,17 +74,7 @@ async fn what_cannot_be_updated_is_refused_in_the_documented_words() {
     ] {
         assert_snapshot!(with(&[(field, value)]).await, @r#"400 {"errors":[{"message":"Customer already exists with provided unique identifier parameters","type":"Missing data"}]}"#);
     }
-    for required in [
-        "identificationBadgeId",
-        "customerAccountId",
-        "address",
-        "email",
-        "phoneNumber",
-        "ip_address",
-        "selfieContent",
-        "bankAccountDetails",
-        "plaidDetails",
-    ] {
+    for required in REQUIRED_AGAIN {
         assert_snapshot!(with(&[(required, json!(null))]).await, @r#"400 {"errors":[{"message":"Mandatory fields are missing","type":"Missing data"}]}"#);
     }
     assert_snapshot!(with(&[("governmentDocuments", json!([]))]).await, @r#"400 {"errors":[{"message":"There are no sufficient documents","type":"Documents"}]}"#);
