@@ -52,7 +52,7 @@ impl Default for HttpSettings {
 }
 
 /// Bytes that the body of any route may have, whatever the route says: those that take papers take them in one body.
-const LARGEST_BODY: usize = 16 << 20;
+pub const LARGEST_BODY: usize = 16 << 20;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -55,11 +55,18 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     agreement: nothing
     agreement_template: nothing
     api_key: select
+    badge: insert
+    badge_assignment: nothing
+    badge_link: insert
     chain_op: select, update
+    compliance_check: nothing
     consent_message: nothing
     consent_vendor: nothing
     customer: nothing
+    customer_change: nothing
     customer_consent: nothing
+    customer_document: nothing
+    customer_profile: nothing
     deposit: nothing
     fx_quote: nothing
     idempotency_record: delete, select
@@ -75,6 +82,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     topup: select
     transfer: nothing
     wallet: nothing
+    wallet_badge: nothing
     wallet_balance: insert, select, update
     webhook_attempt: nothing
     webhook_delivery: select, update (attempts, next_at, lease_until)

@@ -62,7 +62,7 @@ pub struct FullDetails {
     /// What the identification badge is called.
     customer_account_category: Option<String>,
     documents: Vec<Paper>,
-    /// Nobody takes notes yet.
+    /// Empty: the documented API has no route by which notes are taken.
     #[serde(rename = "tenant_customer_notes")]
     tenant_customer_notes: Vec<Object>,
     wallets: Vec<Wallet>,

@@ -36,13 +36,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
+use crate::http::LARGEST_BODY;
 use crate::jobs::Jobs;
 
 pub use compliance::Checkers;
 pub use directory::{Directory, NamedWallet, Party};
-
-/// Bytes of a body that may hold papers.
-pub const LARGEST_BODY: usize = 16 << 20;
 
 /// The routes of customers.
 pub fn router() -> OpenApiRouter<App> {
