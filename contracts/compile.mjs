@@ -5,7 +5,10 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
 // Sources, each with one contract of the same name. What lies in test/ is for tests and is never deployed elsewhere.
-const sources = ["PreauthEscrow.sol", "test/OddToken.sol", "test/SignerPaymaster.sol"];
+const sources = [
+  "PreauthEscrow.sol", "SignatureCheck.sol",
+  "test/ContractWallet.sol", "test/OddToken.sol", "test/SignerPaymaster.sol",
+];
 
 const at = (path) => new URL(path, import.meta.url);
 const modules = at("../dev/node_modules/");

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::auth::{Auth, Jwt, OperatorAccess};
+use crate::auth::{Auth, Jwt, OneTimeCodes, OperatorAccess};
 use crate::batch::{GroupCommit, Limits};
 use crate::chain::indexer::{Indexer, follow_movements};
 use crate::chain::{self, Chain, ChainSettings, SharedSigner};
@@ -27,11 +27,12 @@ use crate::probes;
 use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::reconcile::ReconciliationGauges;
-use crate::product::{self, App, Parts, customers, funding, transfers, users, webhook_endpoints, withdrawals};
+use crate::product::{self, App, Parts, customers, funding, sign_in, transfers, users, webhook_endpoints, withdrawals};
 use crate::providers::compliance::{self, Checker, ComplianceProvider, HttpChecker};
 use crate::providers::documents::DocumentStore;
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::providers::keys::{KeyServices, SignerSource, Use};
+use crate::providers::messages::Messages;
 use crate::providers::payout::{PawaPay, Payer, PayoutProvider, Simulator};
 use crate::webhooks::{Destinations, SystemLookup};
 
@@ -95,6 +96,10 @@ impl Server {
             keys,
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
             answers: AnswerSeal::new(&master_key),
+            sign_in: sign_in::SignIn { app: config.sign_in_app.clone(), chain_id: chain.settings().chain_id },
+            devices: sign_in::DeviceLimits::default(),
+            codes: OneTimeCodes::new(&master_key, clock.clone()),
+            messages: Messages::new(&config.messages)?,
             db,
             clock,
             health,

@@ -4,6 +4,7 @@
 
 mod bundler;
 mod identity;
+mod messages;
 mod refill;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ use crate::providers::compliance::Checker;
 use crate::providers::documents::DocumentPlace;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
 use crate::providers::keys::{KeyServiceSettings, MasterKeySource, SignerSource};
+use crate::providers::messages::MessageSettings;
 use crate::providers::payout::{Account, Networks, Payer, PayoutSettings};
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
@@ -79,6 +81,10 @@ pub struct Config {
     pub compliance: Checker,
     /// Where customers' papers are kept; in the database when nothing is said.
     pub documents: Option<DocumentPlace>,
+    /// SMS and e-mail.
+    pub messages: MessageSettings,
+    /// What wallet users sign in to, as their wallets show it.
+    pub sign_in_app: String,
     /// Requests a second that one caller may make.
     pub rate_limit_per_second: NonZeroU32,
     /// Requests that one caller may make at once.
@@ -191,6 +197,8 @@ impl Config {
             payout: payout(env, &chain.rpc_urls)?,
             compliance: identity::compliance(env, &chain.rpc_urls)?,
             documents: identity::documents(env)?,
+            messages: messages::messages(env, &chain.rpc_urls)?,
+            sign_in_app: env.parsed("SIGN_IN_APP", "Diolkos")?,
             chain,
             indexer: indexer(env)?,
             rate_limit_per_second: env.parsed("RATE_LIMIT_PER_SECOND", "500")?,

@@ -3,9 +3,10 @@
 //! The algorithm and the key are ours to say, never the token's: a header that names another `alg` or an unknown `kid`
 //! is refused before anything else of the token is read.
 
+mod wallet;
+
 use std::time::Duration;
 
-use alloy::primitives::Address;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use chrono::{DateTime, Utc};
@@ -16,16 +17,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Dashboard, Device};
+use super::Dashboard;
 use crate::foundation::TenantId;
 use crate::http::Error;
 
 /// How far another machine's clock may be ahead of ours.
 const CLOCK_SKEW: f64 = 5.0;
-/// How long wallet users' tokens are good.
-const WALLET_TTL: Duration = Duration::from_secs(5 * 60);
-/// How long devices' tokens are good.
-const PREAUTH_TTL: Duration = Duration::from_secs(15 * 60);
 /// No token of ours is longer.
 const LONGEST: usize = 8192;
 
@@ -103,30 +100,6 @@ struct OrchestrationClaims {
     scope: &'static str,
 }
 
-/// `spec/wallet-api-2.8.0.md`: `POST /auth/token`.
-#[derive(Deserialize, Serialize)]
-struct WalletClaims {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(rename = "walletAddress")]
-    address: Address,
-}
-
-/// `spec/wallet-api-4.0.0.md`: `POST /auth/preauth-token`.
-#[derive(Deserialize, Serialize)]
-struct PreauthClaims {
-    scope: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant_id: Option<TenantId>,
-}
-
-/// What `type` says in wallet users' tokens.
-const WALLET: &str = "CUSTOMER-TOKEN";
-/// What `scope` says in devices' tokens.
-const PREAUTH: &str = "preauth";
-/// What begins the subject of devices' tokens.
-const DEVICE: &str = "device:";
-
 #[derive(Deserialize, Serialize)]
 struct DashboardClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,23 +162,6 @@ impl Jwt {
         self.issue(subject, ttl, now, OrchestrationClaims { business_id: tenant, scope: "orchestration" })
     }
 
-    /// A token for whoever holds a wallet's key, good for five minutes from `now`.
-    pub fn issue_wallet(&self, address: Address, now: DateTime<Utc>) -> Result<SecretString, Refused> {
-        let claims = WalletClaims { kind: WALLET.to_owned(), address };
-        self.issue(&address.to_checksum(None), WALLET_TTL, now, claims)
-    }
-
-    /// A token for a device before anybody has signed in, perhaps of a tenant's app; good for a quarter of an hour.
-    pub fn issue_preauth(
-        &self,
-        fingerprint: &str,
-        tenant: Option<TenantId>,
-        now: DateTime<Utc>,
-    ) -> Result<SecretString, Refused> {
-        let claims = PreauthClaims { scope: PREAUTH.to_owned(), tenant_id: tenant };
-        self.issue(&format!("{DEVICE}{fingerprint}"), PREAUTH_TTL, now, claims)
-    }
-
     fn issue(
         &self,
         subject: &str,
@@ -228,23 +184,6 @@ impl Jwt {
             (business, org) => business.or(org).ok_or(Refused::NoTenant)?,
         };
         Ok(Dashboard { tenant, subject: claims.sub, permissions: claims.own.permissions })
-    }
-
-    /// The wallet whose holder a token speaks for.
-    pub fn verify_wallet(&self, token: &str, now: DateTime<Utc>) -> Result<Address, Refused> {
-        let claims = self.verify::<WalletClaims>(token, now)?.own;
-        if claims.kind == WALLET { Ok(claims.address) } else { Err(Refused::Kind) }
-    }
-
-    /// The device that a token speaks for.
-    pub fn verify_preauth(&self, token: &str, now: DateTime<Utc>) -> Result<Device, Refused> {
-        let claims = self.verify::<PreauthClaims>(token, now)?;
-        match claims.sub.strip_prefix(DEVICE) {
-            Some(fingerprint) if claims.own.scope == PREAUTH => {
-                Ok(Device { fingerprint: fingerprint.to_owned(), tenant: claims.own.tenant_id })
-            }
-            _ => Err(Refused::Kind),
-        }
     }
 
     fn verify<T: DeserializeOwned>(&self, token: &str, now: DateTime<Utc>) -> Result<Claims<T>, Refused> {

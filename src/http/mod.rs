@@ -24,6 +24,7 @@ mod server;
 
 pub use accept::Format;
 pub use caller::CallerNote;
+pub use client_address::ClientAddress;
 pub use database::OnConstraint;
 pub use dialect::Shape;
 pub use error::{Error, Result};

@@ -22,7 +22,7 @@ use governor::{Quota, RateLimiter};
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 
-use super::client_address::client_address;
+use super::client_address::{ClientAddress, client_address};
 use super::{CallerNote, Error};
 
 /// Requests that one caller may make.
@@ -111,10 +111,12 @@ impl RateLimit {
 }
 
 /// Middleware: 429 to those who are too fast, `RateLimit-*` to everybody. Health and metrics are not counted.
-pub async fn limit(State(limits): State<RateLimit>, request: Request, next: Next) -> Response {
+pub async fn limit(State(limits): State<RateLimit>, mut request: Request, next: Next) -> Response {
     if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
         return next.run(request).await;
     }
+    let from = client_address(&request, limits.0.trusted_proxies);
+    request.extensions_mut().insert(ClientAddress(from));
     let credentials = fingerprint(request.headers());
     let proved = match credentials {
         Some(key) if limits.0.proved.get(&key).await.is_some() => Some(key),
@@ -140,6 +142,31 @@ fn fingerprint(headers: &HeaderMap) -> Option<Fingerprint> {
     match (sent.next(), sent.next()) {
         (Some(only), None) => Some(Sha256::digest(only).into()),
         _ => None,
+    }
+}
+
+/// How often something may be done for the sake of one of many. Of one process; cheap to clone.
+pub struct Throttle<K: Hash + Eq + Clone>(Arc<RateLimiter<K, DashMapStateStore<K>, DefaultClock>>);
+
+impl<K: Hash + Eq + Clone> Clone for Throttle<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Hash + Eq + Clone> Throttle<K> {
+    /// So many at once, and a minute until as many again. 0 counts as 1.
+    pub fn per_minute(times: u32) -> Self {
+        Self(Arc::new(RateLimiter::dashmap(Quota::per_minute(NonZeroU32::new(times).unwrap_or(NonZeroU32::MIN)))))
+    }
+
+    /// 429 when it is too often.
+    pub fn admit(&self, key: &K) -> Result<(), Error> {
+        if self.0.len() >= MOST_ADDRESSES {
+            self.0.retain_recent();
+        }
+        let clock = DefaultClock::default();
+        self.0.check_key(key).map_err(|refused| Error::too_many_requests(refused.wait_time_from(clock.now())))
     }
 }
 

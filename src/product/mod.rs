@@ -5,12 +5,14 @@ pub mod api_keys;
 pub mod badges;
 pub mod consents;
 pub mod customers;
+pub mod email_verification;
 pub mod funding;
 pub mod fx;
 pub mod ops;
 pub mod reconcile;
 pub mod reports;
 mod shown;
+pub mod sign_in;
 pub mod transfers;
 pub mod treasury;
 pub mod users;
@@ -23,7 +25,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::auth::{self, Auth};
+use crate::auth::{self, Auth, OneTimeCodes};
 use crate::batch::GroupCommit;
 use crate::chain::Chain;
 use crate::db::Db;
@@ -31,6 +33,7 @@ use crate::foundation::{BlindIndexer, Clock, Tokens};
 use crate::http::idempotency::AnswerSeal;
 use crate::jobs::Jobs;
 use crate::providers::documents::DocumentStore;
+use crate::providers::messages::Messages;
 use crate::webhooks::{self, Destinations};
 use ops::{Health, TenantKeys};
 
@@ -97,6 +100,14 @@ pub struct Parts {
     pub webhooks: Destinations,
     /// Seals the answers kept for repeated requests.
     pub answers: AnswerSeal,
+    /// What wallet users sign in to.
+    pub sign_in: sign_in::SignIn,
+    /// How many tokens devices get.
+    pub devices: sign_in::DeviceLimits,
+    /// Codes that are sent to people.
+    pub codes: OneTimeCodes,
+    /// How they are sent.
+    pub messages: Messages,
     /// Readiness probes and metrics.
     pub health: Health,
 }
@@ -117,6 +128,8 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(agreements::router())
         .merge(consents::router())
         .merge(webhook_endpoints::router())
+        .merge(sign_in::router())
+        .merge(email_verification::router())
         .merge(ops::router())
         .merge(auth::router())
 }

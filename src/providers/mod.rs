@@ -6,4 +6,5 @@ pub mod compliance;
 pub mod documents;
 pub mod fx;
 pub mod keys;
+pub mod messages;
 pub mod payout;

@@ -39,7 +39,7 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 14] = [
+const OPTIONAL: [&str; 19] = [
     "BUNDLER_URL",
     "COMPLIANCE_TOKEN",
     "COMPLIANCE_URL",
@@ -48,12 +48,17 @@ const OPTIONAL: [&str; 14] = [
     "FX_URL",
     "GAS_FUNDING_KEY",
     "INDEXER_START_BLOCK",
+    "MAIL_FROM",
     "MIGRATION_DATABASE_URL",
     "OPERATOR_PASSWORD_HASH",
     "PAYMASTER_URL",
     "PAYOUT_TOKEN",
     "PAYOUT_URL",
     "RPC_WS_URLS",
+    "SMTP_URL",
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_FROM",
 ];
 
 /// The names that a configuration asks for, and whether it could be read.

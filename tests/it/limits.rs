@@ -71,7 +71,7 @@ async fn invented_keys_share_the_allowance_of_their_address() {
 #[tokio::test]
 async fn a_429_is_told_in_the_dialect_of_the_surface() {
     let app = app().await;
-    assert_snapshot!(flood(&app.nobody(), "/tenant/x").await, @r#"429 {"errors":[{"error_code":"rate_limited","message":"Too many requests","type":"Rate Limit Exceeded"}]}"#);
+    assert_snapshot!(flood(&app.nobody(), "/tenant/x").await, @r#"429 {"errors":[{"message":"Too many requests","type":"Rate Limit Exceeded"}]}"#);
     assert_snapshot!(flood(&app.nobody(), "/v2/users/x").await, @r#"429 {"code":"TOO_MANY_REQUESTS","error":"Too Many Requests","errorDetails":"too many requests; slow down"}"#);
 }
 

@@ -58,6 +58,7 @@ mod rpc_endpoints;
 mod sandbox;
 mod secrets;
 mod shutdown;
+mod sign_in;
 mod strangers;
 mod tenancy;
 mod tenants;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::agreements;
+use crate::consents;
 use crate::fx::quote;
 use crate::harness::actor::{Actor, Answer};
 use crate::harness::app::TestApp;
@@ -24,6 +26,10 @@ struct Acme {
     transfer: String,
     wallet: String,
     quote: String,
+    agreement: String,
+    platform_agreement: String,
+    customer: String,
+    vendor: String,
     traces: Vec<String>,
 }
 
@@ -67,6 +73,13 @@ async fn acme(app: &TestApp) -> Acme {
     let transfer = text(&sent.json["transfer_id"]);
     let wallet = text(&provisioned["wallet_address"]);
     let quote = text(&quoted.json["quote_id"]);
+    let agreement = agreements::preview(&tenant.live).await;
+    let platform = tenant.live.post(agreements::PREVIEW_UL, agreements::example_ul()).await.expect(200);
+    let platform_agreement = text(&platform.json["data"][0]["id"]);
+    let vendor = text(&consents::words(&tenant.live, &tenant).await["dssId"]);
+    let owner = sqlx::query_scalar("select customer_id from wallet where address = decode($1, 'hex')");
+    let customer: uuid::Uuid = owner.bind(&wallet[2..]).fetch_one(&mut app.sql().await).await.unwrap();
+    let customer = customer.to_string();
     let traces = vec![
         wallet.clone(),
         text(&provisioned["blind_index"]),
@@ -79,11 +92,28 @@ async fn acme(app: &TestApp) -> Acme {
         transfer.clone(),
         withdrawal.clone(),
         quote.clone(),
+        agreement.clone(),
+        platform_agreement.clone(),
+        customer.clone(),
+        vendor.clone(),
         "acme-".to_owned(),
         "13.131313".to_owned(),
         "700.000000".to_owned(),
     ];
-    Acme { tenant, topup, key, withdrawal, transfer, wallet, quote, traces }
+    Acme {
+        tenant,
+        topup,
+        key,
+        withdrawal,
+        transfer,
+        wallet,
+        quote,
+        agreement,
+        platform_agreement,
+        customer,
+        vendor,
+        traces,
+    }
 }
 
 /// Globex with as much of its own.
@@ -99,7 +129,10 @@ async fn globex(app: &TestApp) -> TestTenant {
 }
 
 /// Fields that name no record of anybody's.
-const NAMES_NOTHING: &str = "amount days description event events fiat_amount from limit local_currency local_fiat_amount mode name network note payout_network payout_reference stablecoin_amount status target_token to token url";
+const NAMES_NOTHING: &str = "address amount consentStatus consentVersion dateOfBirth days description email event events fiat_amount firstName from ip lastName limit local_currency local_fiat_amount middleName mode name network note payout_network payout_reference paymentPartner phoneNumber stablecoin_amount status subCategory target_token taxCountry taxIdNumber to token type url";
+
+/// Where strangers try what is another's: what tenants' own callers can name something in.
+const TRIED: [&str; 3] = ["/v1/", "/tenant/agreement/", "/consent/"];
 
 /// What globex posts when it means well.
 fn own_body(path: &str) -> Value {
@@ -112,6 +145,12 @@ fn own_body(path: &str) -> Value {
         "/v1/users/withdraw" => withdraw_body(&phone(2), "9999", None),
         "/v1/transfers/send" => send_body(&phone(2), &phone(4), "9999"),
         "/v1/dashboard/withdrawals/{id}/confirm-payout" => json!({"payout_reference": "MP1"}),
+        agreements::PREVIEW => agreements::example(),
+        agreements::PREVIEW_UL => agreements::example_ul(),
+        path if path.contains("preview-agreement/") => json!({"status": "ACCEPTED"}),
+        consents::ACCEPT => {
+            json!({"dssVendorId": "dss_1", "consentStatus": "ACCEPTED", "consentVersion": "v1.0.0", "type": "ACH"})
+        }
         "/v1/dashboard/treasury/topup" => json!({"amount": "5", "token": "USDC", "reference": "bank-9"}),
         _ => json!({}),
     }
@@ -120,14 +159,16 @@ fn own_body(path: &str) -> Value {
 /// Globex sends `value`, which is acme's, in a field of an operation, and means well otherwise.
 async fn try_field(globex: &TestTenant, operation: &str, field: &str, value: &str) -> (String, Answer) {
     let (method, path) = operation.split_once(' ').unwrap();
-    let is_back_end = path.starts_with("/v1/users/") || path.starts_with("/v1/transfers/");
+    let is_back_end =
+        ["/v1/users/", "/v1/transfers/", "/tenant/", "/consent/"].iter().any(|start| path.starts_with(start));
     let caller = if is_back_end { &globex.live } else { &globex.dashboard };
     let mut body = own_body(path);
     let placeholder = format!("{{{field}}}");
     let path = match method {
         _ if path.contains(&placeholder) => path.replace(&placeholder, value),
         "GET" => format!(
-            "{path}?{}",
+            "{path}?{}{}",
+            if path == "/consent/consent-status" { "subCategory=Deposits&type=ACH&" } else { "" },
             url::form_urlencoded::Serializer::new(String::new()).append_pair(field, value).finish()
         ),
         _ => {
@@ -135,7 +176,7 @@ async fn try_field(globex: &TestTenant, operation: &str, field: &str, value: &st
             path.to_owned()
         }
     };
-    let body = (method == "POST").then(|| ("application/json", body.to_string().into_bytes()));
+    let body = matches!(method, "POST" | "PUT").then(|| ("application/json", body.to_string().into_bytes()));
     let sent = format!("{path} {value}");
     (sent, caller.send(method.parse().unwrap(), &path, body).await)
 }
@@ -143,7 +184,20 @@ async fn try_field(globex: &TestTenant, operation: &str, field: &str, value: &st
 #[tokio::test]
 async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_route() {
     let app = TestApp::new().await;
-    let Acme { tenant: acme, topup, key, withdrawal, transfer, wallet, quote, traces } = acme(&app).await;
+    let Acme {
+        tenant: acme,
+        topup,
+        key,
+        withdrawal,
+        transfer,
+        wallet,
+        quote,
+        agreement,
+        platform_agreement,
+        customer,
+        vendor,
+        traces,
+    } = acme(&app).await;
     let globex = globex(&app).await;
     let deposits = cursor(&acme.dashboard, "/v1/dashboard/deposits").await;
     let topups = cursor(&acme.dashboard, "/v1/dashboard/treasury/topups").await;
@@ -203,6 +257,16 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
         ("GET /v1/dashboard/webhooks/logs", "cursor", &logs, "200 "),
         ("GET /v1/dashboard/webhooks/logs", "endpoint", &hook.id, "404 webhook_not_found"),
         ("POST /v1/dashboard/webhooks/logs/{id}/replay", "id", log, "404 log_not_found"),
+        ("GET /tenant/agreement/get-agreement", "agreementId", &agreement, "404 "),
+        ("POST /tenant/agreement/preview-agreement", "accountAddress", &wallet, "200 "),
+        ("POST /tenant/agreement/preview-UL-agreement", "accountAddress", &wallet, "200 "),
+        ("PUT /tenant/agreement/preview-agreement/{agreementId}", "agreementId", &agreement, "404 "),
+        ("PUT /tenant/agreement/ul-preview-agreement/{agreementId}", "agreementId", &platform_agreement, "404 "),
+        ("GET /consent/consent-message/{tenantId}", "tenantId", &acme.id.to_string(), "403 "),
+        ("GET /consent/consent-status", "customerAccountId", &customer, "404 "),
+        ("GET /consent/consent-status", "accountAddress", &wallet, "404 "),
+        ("POST /consent/accept-consent", "customerAccountId", &customer, "400 "),
+        ("POST /consent/accept-consent", "dssVendorId", &vendor, "400 "),
     ];
     let mut tried = BTreeSet::new();
     for (operation, field, value, expected) in attempts {
@@ -215,7 +279,8 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
         tried.insert(format!("{operation} {field}"));
     }
 
-    for operation in operations().iter().filter(|operation| operation.path.starts_with("/v1/")) {
+    let is_tried = |path: &str| TRIED.iter().any(|start| path.starts_with(start));
+    for operation in operations().iter().filter(|operation| is_tried(&operation.path)) {
         for field in operation.fields() {
             let named = format!("{} {field}", operation.name());
             let is_known = tried.contains(&named) || NAMES_NOTHING.split(' ').any(|name| name == field);

@@ -21,7 +21,7 @@ use crate::product::App;
 use crate::product::ops::Tenants;
 
 #[derive(Deserialize, Validate, ToSchema)]
-pub struct NewTemplate {
+pub struct NewAgreementTemplate {
     r#type: Kind,
     /// A minijinja template of HTML. Every name that it prints is escaped; it has no statements but if, elif, else and for.
     #[validate(length(min = 1, max = 100_000))]
@@ -30,7 +30,7 @@ pub struct NewTemplate {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct TemplateVersion {
+pub struct AgreementTemplateVersion {
     id: Uuid,
     #[schema(example = "US_PATRIOTIC_ACT")]
     r#type: String,
@@ -44,41 +44,41 @@ pub struct TemplateVersion {
 
 /// Publishes the next version of a kind of template. Agreements that were shown before stay as they are.
 #[utoipa::path(post, path = "/admin/tenants/{id}/agreement-templates", operation_id = "publish_agreement_template",
-    tag = "Admin", security(("operator" = [])), params(("id" = String, Path)), request_body = NewTemplate,
-    responses((status = 201, description = "The version that counts now", body = TemplateVersion),
+    tag = "Admin", security(("operator" = [])), params(("id" = String, Path)), request_body = NewAgreementTemplate,
+    responses((status = 201, description = "The version that counts now", body = AgreementTemplateVersion),
         (status = 404, description = "There is no such tenant", body = CaasError), CaasErrors, CaasPostErrors))]
 pub async fn publish(
     _: Operator,
     State(app): State<App>,
     Path(id): Path<String>,
-    posted: Posted<NewTemplate>,
+    posted: Posted<NewAgreementTemplate>,
 ) -> Result<Response> {
     let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
-    let NewTemplate { r#type, html } = posted.body;
+    let NewAgreementTemplate { r#type, html } = posted.body;
     let head = template::publish(&mut tx, r#type, &html, app.clock.now()).await?;
-    posted.once.commit(tx, StatusCode::CREATED, &TemplateVersion::of(head, html)).await
+    posted.once.commit(tx, StatusCode::CREATED, &AgreementTemplateVersion::of(head, html)).await
 }
 
 /// Lists the versions of a tenant's templates, newest first. A kind of the house's that was never used is not among them.
 #[utoipa::path(get, path = "/admin/tenants/{id}/agreement-templates", operation_id = "list_agreement_templates",
     tag = "Admin", security(("operator" = [])), params(("id" = String, Path), PageRequest),
-    responses((status = 200, description = "A page of versions", body = Page<TemplateVersion>),
+    responses((status = 200, description = "A page of versions", body = Page<AgreementTemplateVersion>),
         (status = 404, description = "There is no such tenant", body = CaasError), CaasErrors))]
 pub async fn list(
     _: Operator,
     State(app): State<App>,
     Path(id): Path<String>,
     Query(page): Query<PageRequest>,
-) -> Result<Json<Page<TemplateVersion>>> {
+) -> Result<Json<Page<AgreementTemplateVersion>>> {
     let (limit, after) = page_bounds(&page)?;
     let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
     Tenants::must_exist(&mut tx).await?;
     let rows = store::list_versions(&mut tx, after, limit).await?;
     tx.commit().await?;
-    Ok(Json(Page::of(rows, limit, |(head, _)| head.id).map(|(head, html)| TemplateVersion::of(head, html))))
+    Ok(Json(Page::of(rows, limit, |(head, _)| head.id).map(|(head, html)| AgreementTemplateVersion::of(head, html))))
 }
 
 /// Retires a kind: nobody is shown it any more, until a new version is published.
@@ -103,7 +103,7 @@ pub async fn retire(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl TemplateVersion {
+impl AgreementTemplateVersion {
     fn of(head: Head, html: String) -> Self {
         let Head { id, kind, version, created_at, retired_at } = head;
         Self { id, r#type: kind, version, html, created_at, retired_at }

@@ -18,22 +18,22 @@ use crate::http::{Error, Path, Posted, Result};
 use crate::product::App;
 
 #[derive(Deserialize, Validate, ToSchema)]
-pub struct Decision {
+pub struct AgreementDecision {
     /// `ACCEPTED` or `REJECTED`.
     #[schema(example = "ACCEPTED")]
     status: Status,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct DecidedAnswer {
-    data: DecidedView,
+pub struct AgreementDecidedAnswer {
+    data: AgreementDecidedView,
     #[schema(example = "Agreement successfully updated")]
     message: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DecidedView {
+pub struct AgreementDecidedView {
     /// Whose account it is; null while it is nobody's.
     customer_account_id: Option<Uuid>,
     id: Uuid,
@@ -45,16 +45,16 @@ pub struct DecidedView {
 /// Writes down what a customer who is taken on said to an agreement. The same again changes nothing; anything else is refused.
 #[utoipa::path(put, path = "/tenant/agreement/preview-agreement/{agreementId}", operation_id = "decide_agreement",
     tag = "Agreements", security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
-    params(("agreementId" = String, Path)), request_body = Decision,
-    responses((status = 200, description = "Written down", body = DecidedAnswer),
+    params(("agreementId" = String, Path)), request_body = AgreementDecision,
+    responses((status = 200, description = "Written down", body = AgreementDecidedAnswer),
         (status = 404, description = "There is no such agreement", body = WalletError),
         WalletErrors, WalletPostErrors))]
 pub async fn decide(
     BackEnd(caller): BackEnd,
     State(app): State<App>,
     Path(id): Path<String>,
-    posted: Posted<Decision>,
-) -> Result<Json<DecidedAnswer>> {
+    posted: Posted<AgreementDecision>,
+) -> Result<Json<AgreementDecidedAnswer>> {
     write_down(&app, caller, Occasion::Onboarding, &id, posted.body.status).await
 }
 
@@ -62,16 +62,16 @@ pub async fn decide(
 #[utoipa::path(put, path = "/tenant/agreement/ul-preview-agreement/{agreementId}",
     operation_id = "decide_platform_agreement", tag = "Agreements",
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])), params(("agreementId" = String, Path)),
-    request_body = Decision,
-    responses((status = 200, description = "Written down", body = DecidedAnswer),
+    request_body = AgreementDecision,
+    responses((status = 200, description = "Written down", body = AgreementDecidedAnswer),
         (status = 404, description = "There is no such agreement", body = WalletError),
         WalletErrors, WalletPostErrors))]
 pub async fn decide_platform(
     BackEnd(caller): BackEnd,
     State(app): State<App>,
     Path(id): Path<String>,
-    posted: Posted<Decision>,
-) -> Result<Json<DecidedAnswer>> {
+    posted: Posted<AgreementDecision>,
+) -> Result<Json<AgreementDecidedAnswer>> {
     write_down(&app, caller, Occasion::Platform, &id, posted.body.status).await
 }
 
@@ -81,7 +81,7 @@ async fn write_down(
     occasion: Occasion,
     id: &str,
     status: Status,
-) -> Result<Json<DecidedAnswer>> {
+) -> Result<Json<AgreementDecidedAnswer>> {
     if status == Status::Pending {
         return Err(could_not_update("catch"));
     }
@@ -105,11 +105,11 @@ async fn write_down(
         return Err(could_not_update("Agreement"));
     }
     tx.commit().await?;
-    let data = DecidedView::of(&row, status);
-    Ok(Json(DecidedAnswer { data, message: "Agreement successfully updated" }))
+    let data = AgreementDecidedView::of(&row, status);
+    Ok(Json(AgreementDecidedAnswer { data, message: "Agreement successfully updated" }))
 }
 
-impl DecidedView {
+impl AgreementDecidedView {
     fn of(row: &Row, status: Status) -> Self {
         let updated_at = row.decided_at.unwrap_or(row.created_at);
         let (id, created_at) = (row.id, row.created_at);

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// A kind of template: an upper-case word such as `US_PATRIOTIC_ACT`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
-#[schema(value_type = String, example = "US_PATRIOTIC_ACT", pattern = "^[A-Z][A-Z0-9_]{0,49}$")]
+#[schema(as = AgreementType, value_type = String, example = "US_PATRIOTIC_ACT", pattern = "^[A-Z][A-Z0-9_]{0,49}$")]
 pub struct Kind(String);
 
 /// The text names no kind.

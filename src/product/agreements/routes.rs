@@ -106,15 +106,15 @@ pub struct AskedDocument {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct TemplateAnswer {
+pub struct AgreementTemplateAnswer {
     #[schema(example = "Fetched template successfully")]
     message: &'static str,
-    data: TemplateView,
+    data: AgreementTemplateView,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TemplateView {
+pub struct AgreementTemplateView {
     template_id: Uuid,
     /// With lines to fill in where it speaks of a person.
     html: String,
@@ -124,12 +124,12 @@ pub struct TemplateView {
 /// Shows the text that counts: terms, a privacy policy, or what will be filled in.
 #[utoipa::path(get, path = "/tenant/agreement/terms-and-privacy-agreements", operation_id = "get_agreement_template",
     tag = "Agreements", security(("api_key" = []), ("tenant_id" = [], "tenant_key" = []), ("preauth" = [])),
-    params(AskedDocument), responses((status = 200, description = "The text", body = TemplateAnswer), WalletErrors))]
+    params(AskedDocument), responses((status = 200, description = "The text", body = AgreementTemplateAnswer), WalletErrors))]
 pub async fn document(
     caller: TenantOrDevice,
     State(app): State<App>,
     Query(asked): Query<AskedDocument>,
-) -> Result<Json<TemplateAnswer>> {
+) -> Result<Json<AgreementTemplateAnswer>> {
     let named: String = asked.r#type.chars().take(60).collect();
     let no_template =
         || Error::bad_request("no_template", format!("No Template with the type {named}")).of_type("Agreement");
@@ -138,8 +138,8 @@ pub async fn document(
     let document = Documents::read(&mut tx, &kind, app.clock.now()).await?;
     tx.commit().await?;
     let document = document.ok_or_else(no_template)?;
-    let data = TemplateView { template_id: document.id, html: document.html, r#type: kind };
-    Ok(Json(TemplateAnswer { message: "Fetched template successfully", data }))
+    let data = AgreementTemplateView { template_id: document.id, html: document.html, r#type: kind };
+    Ok(Json(AgreementTemplateAnswer { message: "Fetched template successfully", data }))
 }
 
 impl AgreementsAnswer {

@@ -21,7 +21,7 @@ use crate::product::App;
 use crate::product::ops::Tenants;
 
 #[derive(Deserialize, Validate, ToSchema)]
-pub struct NewVendor {
+pub struct NewConsentVendor {
     #[validate(length(min = 1, max = 100))]
     #[schema(example = "Plaid Inc.", min_length = 1, max_length = 100)]
     name: String,
@@ -44,7 +44,7 @@ pub struct NewVendor {
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-pub struct NewMessage {
+pub struct NewConsentMessage {
     #[validate(length(min = 1, max = 40))]
     #[schema(example = "v1.0.1", min_length = 1, max_length = 40)]
     version: String,
@@ -55,7 +55,7 @@ pub struct NewMessage {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct VendorView {
+pub struct ConsentVendorView {
     #[schema(example = "dss_01981c5f8e5a7c3f9d0e1b2a3c4d5e6f")]
     id: String,
     name: String,
@@ -72,60 +72,60 @@ pub struct VendorView {
 
 /// Adds a vendor whose consent is asked for, with its first message.
 #[utoipa::path(post, path = "/admin/tenants/{id}/consent-vendors", operation_id = "add_consent_vendor", tag = "Admin",
-    security(("operator" = [])), params(("id" = String, Path)), request_body = NewVendor,
-    responses((status = 201, description = "The vendor", body = VendorView),
+    security(("operator" = [])), params(("id" = String, Path)), request_body = NewConsentVendor,
+    responses((status = 201, description = "The vendor", body = ConsentVendorView),
         (status = 404, description = "There is no such tenant", body = CaasError), CaasErrors, CaasPostErrors))]
 pub async fn add(
     _: Operator,
     State(app): State<App>,
     Path(id): Path<String>,
-    posted: Posted<NewVendor>,
+    posted: Posted<NewConsentVendor>,
 ) -> Result<Response> {
     let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
     Tenants::must_exist(&mut tx).await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
-    let NewVendor { name, sub_category, r#type: kind, payment_partner, version, message } = posted.body;
+    let NewConsentVendor { name, sub_category, r#type: kind, payment_partner, version, message } = posted.body;
     let (id, created_at) = (Uuid::now_v7(), app.clock.now().trunc_subsecs(6));
     let vendor =
         Vendor { id, name, sub_category, kind, payment_partner, version, message, created_at, retired_at: None };
     vendor::add(&mut tx, &vendor).await?;
-    posted.once.commit(tx, StatusCode::CREATED, &VendorView::from(vendor)).await
+    posted.once.commit(tx, StatusCode::CREATED, &ConsentVendorView::from(vendor)).await
 }
 
 /// Lists a tenant's vendors, newest first, retired ones too.
 #[utoipa::path(get, path = "/admin/tenants/{id}/consent-vendors", operation_id = "list_consent_vendors", tag = "Admin",
     security(("operator" = [])), params(("id" = String, Path), PageRequest),
-    responses((status = 200, description = "A page of vendors", body = Page<VendorView>),
+    responses((status = 200, description = "A page of vendors", body = Page<ConsentVendorView>),
         (status = 404, description = "There is no such tenant", body = CaasError), CaasErrors))]
 pub async fn list(
     _: Operator,
     State(app): State<App>,
     Path(id): Path<String>,
     Query(page): Query<PageRequest>,
-) -> Result<Json<Page<VendorView>>> {
+) -> Result<Json<Page<ConsentVendorView>>> {
     let (limit, after) = page_bounds(&page)?;
     let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
     Tenants::must_exist(&mut tx).await?;
     let vendors = store::list_vendors(&mut tx, after, limit).await?;
     tx.commit().await?;
-    Ok(Json(Page::of(vendors, limit, |vendor| vendor.id).map(VendorView::from)))
+    Ok(Json(Page::of(vendors, limit, |vendor| vendor.id).map(ConsentVendorView::from)))
 }
 
 /// Publishes new words for a vendor. Who consented to the ones before has to consent again.
 #[utoipa::path(post, path = "/admin/tenants/{id}/consent-vendors/{vendor}/messages",
     operation_id = "publish_consent_message", tag = "Admin", security(("operator" = [])),
     params(("id" = String, Path), ("vendor" = String, Path, example = "dss_01981c5f8e5a7c3f9d0e1b2a3c4d5e6f")),
-    request_body = NewMessage,
-    responses((status = 201, description = "The vendor with its new message", body = VendorView),
+    request_body = NewConsentMessage,
+    responses((status = 201, description = "The vendor with its new message", body = ConsentVendorView),
         (status = 404, description = "There is no such tenant, or no such vendor in use", body = CaasError),
         CaasErrors, CaasPostErrors))]
 pub async fn publish(
     _: Operator,
     State(app): State<App>,
     Path((id, vendor)): Path<(String, String)>,
-    posted: Posted<NewMessage>,
+    posted: Posted<NewConsentMessage>,
 ) -> Result<Response> {
     let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
     Tenants::must_exist(&mut tx).await?;
@@ -137,7 +137,7 @@ pub async fn publish(
     let message = Message { version: posted.body.version, text: posted.body.message };
     store::insert_message(&mut tx, vendor, number, &message, app.clock.now()).await?;
     let vendor = store::vendor(&mut tx, vendor).await?.ok_or_else(unknown_vendor)?;
-    posted.once.commit(tx, StatusCode::CREATED, &VendorView::from(vendor)).await
+    posted.once.commit(tx, StatusCode::CREATED, &ConsentVendorView::from(vendor)).await
 }
 
 /// Retires a vendor: nobody's consent is asked for it any more.
@@ -166,7 +166,7 @@ fn unknown_vendor() -> Error {
     Error::not_found("vendor_not_found", "there is no such vendor in use")
 }
 
-impl From<Vendor> for VendorView {
+impl From<Vendor> for ConsentVendorView {
     fn from(vendor: Vendor) -> Self {
         Self {
             id: vendor::public_id(vendor.id),

@@ -34,15 +34,15 @@ pub struct AskedMessage {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct MessageAnswer {
-    data: MessageView,
+pub struct ConsentMessageAnswer {
+    data: ConsentMessageView,
     #[schema(example = "Vendor consent details fetched successfully")]
     message: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct MessageView {
+pub struct ConsentMessageView {
     #[schema(example = "Plaid Inc.")]
     vendor_name: String,
     #[schema(example = "v1.0.3")]
@@ -58,14 +58,14 @@ pub struct MessageView {
 #[utoipa::path(get, path = "/consent/consent-message/{tenantId}", operation_id = "get_consent_message", tag = "Consents",
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = []), ("wallet" = [])),
     params(("tenantId" = String, Path), AskedMessage),
-    responses((status = 200, description = "The vendor and its message", body = MessageAnswer),
+    responses((status = 200, description = "The vendor and its message", body = ConsentMessageAnswer),
         (status = 404, description = "Nobody's consent is asked for that", body = WalletErrorEntry), WalletErrors))]
 pub async fn message(
     caller: TenantOrCustomer,
     State(app): State<App>,
     Path(tenant): Path<String>,
     asked: Result<Query<AskedMessage>>,
-) -> Result<Json<MessageAnswer>> {
+) -> Result<Json<ConsentMessageAnswer>> {
     let Query(asked) = asked.map_err(documented)?;
     if tenant.parse::<TenantId>() != Ok(caller.tenant()) {
         return Err(other_tenant());
@@ -79,13 +79,13 @@ pub async fn message(
     let vendor = vendor::find(&mut tx, &purpose, app.clock.now()).await?;
     tx.commit().await?;
     let vendor = vendor.ok_or_else(no_vendor)?;
-    let data = MessageView {
+    let data = ConsentMessageView {
         dss_id: vendor::public_id(vendor.id),
         vendor_name: vendor.name,
         current_active_version: vendor.version,
         consent_message: vendor.message,
     };
-    Ok(Json(MessageAnswer { data, message: "Vendor consent details fetched successfully" }))
+    Ok(Json(ConsentMessageAnswer { data, message: "Vendor consent details fetched successfully" }))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -108,8 +108,8 @@ pub struct AskedStatus {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct StatusAnswer {
-    data: StatusView,
+pub struct ConsentStatusAnswer {
+    data: ConsentStatusView,
     /// One: `Consent is accepted`, or `Consent is not valid. Please accept the consent`.
     #[schema(example = json!(["Consent is accepted"]))]
     message: [&'static str; 1],
@@ -117,7 +117,7 @@ pub struct StatusAnswer {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct StatusView {
+pub struct ConsentStatusView {
     /// The version that counts now.
     #[schema(example = "v1.0.3")]
     latest_consent_version: String,
@@ -126,13 +126,13 @@ pub struct StatusView {
 /// Says whether consent was given, and to the words that count.
 #[utoipa::path(get, path = "/consent/consent-status", operation_id = "get_consent_status", tag = "Consents",
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = []), ("wallet" = [])), params(AskedStatus),
-    responses((status = 200, description = "Whether it is valid", body = StatusAnswer),
+    responses((status = 200, description = "Whether it is valid", body = ConsentStatusAnswer),
         (status = 404, description = "Nothing was ever consented to", body = WalletError), WalletErrors))]
 pub async fn status(
     caller: TenantOrCustomer,
     State(app): State<App>,
     asked: Result<Query<AskedStatus>>,
-) -> Result<Json<StatusAnswer>> {
+) -> Result<Json<ConsentStatusAnswer>> {
     let Query(asked) = asked.map_err(documented)?;
     let purpose = Purpose {
         sub_category: Some(&asked.sub_category),
@@ -147,7 +147,10 @@ pub async fn status(
     tx.commit().await?;
     let is_valid = last.status == Status::Accepted && last.version == vendor.version;
     let message = if is_valid { "Consent is accepted" } else { "Consent is not valid. Please accept the consent" };
-    Ok(Json(StatusAnswer { data: StatusView { latest_consent_version: vendor.version }, message: [message] }))
+    Ok(Json(ConsentStatusAnswer {
+        data: ConsentStatusView { latest_consent_version: vendor.version },
+        message: [message],
+    }))
 }
 
 #[derive(Deserialize, Validate, ToSchema)]

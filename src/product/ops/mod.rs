@@ -4,6 +4,7 @@ mod chain;
 mod health;
 mod jobs;
 mod metrics;
+mod outbox;
 mod review;
 mod routes;
 mod store;
@@ -36,5 +37,6 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(review::end))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::retry))
+        .routes(routes!(outbox::list))
         .routes(routes!(routes::create_tenant, routes::list_tenants))
 }

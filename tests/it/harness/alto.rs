@@ -97,7 +97,7 @@ fn arguments(folder: &Path, rpc_url: &str, port: u16, block_time: Duration, keys
     arguments
 }
 
-fn folder() -> anyhow::Result<PathBuf> {
+pub fn folder() -> anyhow::Result<PathBuf> {
     let folder = paths::root()?.join("dev/bundler");
     if !folder.join("node_modules/@pimlico/alto").is_dir() {
         bail!("{} has no Alto: run script/setup --tests", folder.display());
@@ -107,7 +107,7 @@ fn folder() -> anyhow::Result<PathBuf> {
 
 /// The Node that is pinned beside Alto, which needs a newer one than some machines have; or else the machine's, because
 /// services do not get our `PATH`.
-fn node(folder: &Path) -> anyhow::Result<PathBuf> {
+pub fn node(folder: &Path) -> anyhow::Result<PathBuf> {
     let pinned = std::fs::read_dir(folder.join("node_modules"))?.flatten();
     let pinned = pinned.filter(|package| package.file_name().to_string_lossy().starts_with("node-"));
     if let Some(program) = pinned.map(|package| package.path().join("bin/node")).find(|program| program.is_file()) {

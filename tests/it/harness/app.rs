@@ -237,6 +237,8 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         // Tests of the indexer add it: it asks the chain of its own accord, which would use up others' planned faults.
         ("ROLES", "api,worker".to_owned()),
         ("PAYOUT_PROVIDER", "simulator".to_owned()),
+        ("SMS_PROVIDER", "outbox".to_owned()),
+        ("MAIL_PROVIDER", "outbox".to_owned()),
         ("PAYOUT_TOKEN", hex_key()),
         ("PAYOUT_REFUND_AFTER_SECONDS", "1".to_owned()),
         ("COMPLIANCE_PROVIDER", "simulator".to_owned()),

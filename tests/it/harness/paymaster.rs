@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use super::until;
 
 const ARTIFACT: &str = include_str!("../../../contracts/out/test/SignerPaymaster.json");
-const DEPLOYER: Address = address!("4e59b44847b379578588920ca78fbf26c0b4956c");
+pub const DEPLOYER: Address = address!("4e59b44847b379578588920ca78fbf26c0b4956c");
 
 /// Account 7 of anvil's mnemonic, which anvil signs for.
 const PAYER: Address = address!("14dC79964da2C08b23698B3D3cc7Ca32193d9955");

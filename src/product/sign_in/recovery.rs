@@ -1,0 +1,131 @@
+//! `/preauth/recovery/otp`: a customer who has lost the way to a wallet proves whose phone number it is.
+//!
+//! Whether a number is a customer's is not told: whoever asks for a code hears the same, and only customers are sent one.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use validator::Validate;
+
+use crate::auth::{Attempt, Device, Purpose, Verdict};
+use crate::foundation::{Mode, Phone};
+use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
+use crate::http::{Error, Posted, Result};
+use crate::product::App;
+use crate::product::users::Directory;
+use crate::providers::messages::Sms;
+
+const TYPE: &str = "Phone number Verification";
+
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryWish {
+    /// The customer's phone number, E.164.
+    #[schema(example = "+919876543210")]
+    phone_number: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RecoveryBegun {
+    data: VerificationRequest,
+    message: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VerificationRequest {
+    /// By which the code is verified.
+    verification_request_id: Uuid,
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryCode {
+    verification_request_id: Uuid,
+    /// The customer's phone number, E.164.
+    #[schema(example = "+919876543210")]
+    phone_number: String,
+    /// The six digits that were sent.
+    #[validate(length(max = 16))]
+    #[schema(example = "123456")]
+    otp: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Verified {
+    message: &'static str,
+}
+
+/// Sends a code to a customer's phone.
+#[utoipa::path(post, path = "/preauth/recovery/otp/initiate", operation_id = "initiate_recovery", tag = "Sign-in",
+    security(("preauth" = [])), request_body = RecoveryWish,
+    responses(
+        (status = 200, description = "A code was sent if the number is a customer's", body = RecoveryBegun),
+        WalletErrors, WalletPostErrors))]
+pub async fn initiate(
+    device: Device,
+    State(app): State<App>,
+    posted: Posted<RecoveryWish>,
+) -> Result<Json<RecoveryBegun>> {
+    let tenant = device.tenant()?;
+    let phone = Phone::parse(&posted.body.phone_number)
+        .map_err(|_| Error::bad_request("invalid_phone", "OTP generation failed.").of_type("catch"))?;
+    let mut tx = app.db.tenant(tenant).begin().await?;
+    let customer = Directory::new(app.blind_indexer.clone(), Mode::Live).find(&mut tx, &phone).await?;
+    let fingerprint = Some(device.fingerprint.as_str());
+    let issued = app.codes.issue(&mut tx, Mode::Live, Purpose::Recovery, phone.e164(), fingerprint).await?;
+    tx.commit().await?;
+    if customer.is_some() {
+        let text = app.sign_in.code_text(issued.code.expose_secret());
+        app.messages.sms(&Sms { to: phone, text }).await.map_err(|error| {
+            Error::new(StatusCode::INTERNAL_SERVER_ERROR, "sms_not_sent", "Failed to send OTP via SMS")
+                .of_type(TYPE)
+                .because(error)
+        })?;
+    }
+    Ok(Json(RecoveryBegun {
+        data: VerificationRequest { verification_request_id: issued.id },
+        message: "An OTP has been sent to the provided phone number.",
+    }))
+}
+
+/// Tries a code.
+#[utoipa::path(post, path = "/preauth/recovery/otp/verify", operation_id = "verify_recovery", tag = "Sign-in",
+    security(("preauth" = [])), request_body = RecoveryCode,
+    responses(
+        (status = 200, description = "The number is theirs", body = Verified),
+        (status = 404, description = "There is no such request of this device", body = WalletError),
+        WalletErrors, WalletPostErrors))]
+pub async fn verify(device: Device, State(app): State<App>, posted: Posted<RecoveryCode>) -> Result<Json<Verified>> {
+    let tenant = device.tenant()?;
+    let RecoveryCode { verification_request_id, phone_number, otp } = posted.body;
+    let phone = Phone::parse(&phone_number).map_err(|_| incorrect())?;
+    let attempt = Attempt {
+        mode: Mode::Live,
+        purpose: Purpose::Recovery,
+        id: verification_request_id,
+        target: Some(phone.e164()),
+        device: Some(&device.fingerprint),
+        code: &otp,
+    };
+    let mut tx = app.db.tenant(tenant).begin().await?;
+    let verdict = app.codes.verify(&mut tx, &attempt).await?;
+    tx.commit().await?;
+    match verdict {
+        Verdict::Verified => Ok(Json(Verified { message: "Email verified successfully." })),
+        Verdict::Wrong | Verdict::Expired => Err(incorrect()),
+        Verdict::Spent => Err(Error::forbidden("too_many_attempts", "Too many failed attempts").of_type(TYPE)),
+        Verdict::AlreadyVerified => {
+            Err(Error::conflict("already_verified", "This OTP request is already verified.").of_type(TYPE))
+        }
+        Verdict::Unknown => Err(Error::not_found("no_such_request", "No OTP request found").of_type(TYPE)),
+    }
+}
+
+fn incorrect() -> Error {
+    Error::bad_request("incorrect_code", "Incorrect or expired OTP").of_type(TYPE)
+}
