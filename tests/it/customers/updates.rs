@@ -1,6 +1,6 @@
 //! `POST /tenant/customer/update`, and what is remembered of it.
 
-use insta::assert_snapshot;
+use insta::{allow_duplicates, assert_snapshot};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -61,10 +61,12 @@ async fn what_cannot_be_updated_is_refused_in_the_documented_words() {
         acme.live.post("/tenant/customer/update", body).await
     };
     for nobodys in [json!(Uuid::now_v7()), json!("x")] {
-        assert_snapshot!(with(&[("customerAccountId", nobodys)]).await, @r#"400 {"errors":[{"message":"There is no account for the given customer Id","type":"Customer"}]}"#);
+        let answer = with(&[("customerAccountId", nobodys)]).await;
+        allow_duplicates! { assert_snapshot!(answer, @r#"400 {"errors":[{"message":"There is no account for the given customer Id","type":"Customer"}]}"#); }
     }
     for wrong in [json!("string"), json!(Uuid::now_v7())] {
-        assert_snapshot!(with(&[("identificationBadgeId", wrong)]).await, @r#"400 {"errors":[{"error_code":"ULUP0001","message":"Failed to update badge for user request.","type":"Customer"}]}"#);
+        let answer = with(&[("identificationBadgeId", wrong)]).await;
+        allow_duplicates! { assert_snapshot!(answer, @r#"400 {"errors":[{"error_code":"ULUP0001","message":"Failed to update badge for user request.","type":"Customer"}]}"#); }
     }
     for (field, value) in [
         ("email", json!("person2@mail.example")),
@@ -72,10 +74,12 @@ async fn what_cannot_be_updated_is_refused_in_the_documented_words() {
         ("phoneNumber", json!(phone(3))),
         ("firstName", json!("Jone2")),
     ] {
-        assert_snapshot!(with(&[(field, value)]).await, @r#"400 {"errors":[{"message":"Customer already exists with provided unique identifier parameters","type":"Missing data"}]}"#);
+        let answer = with(&[(field, value)]).await;
+        allow_duplicates! { assert_snapshot!(answer, @r#"400 {"errors":[{"message":"Customer already exists with provided unique identifier parameters","type":"Missing data"}]}"#); }
     }
     for required in REQUIRED_AGAIN {
-        assert_snapshot!(with(&[(required, json!(null))]).await, @r#"400 {"errors":[{"message":"Mandatory fields are missing","type":"Missing data"}]}"#);
+        let answer = with(&[(required, json!(null))]).await;
+        allow_duplicates! { assert_snapshot!(answer, @r#"400 {"errors":[{"message":"Mandatory fields are missing","type":"Missing data"}]}"#); }
     }
     assert_snapshot!(with(&[("governmentDocuments", json!([]))]).await, @r#"400 {"errors":[{"message":"There are no sufficient documents","type":"Documents"}]}"#);
     let globex = app.tenant("globex").await;
