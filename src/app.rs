@@ -159,6 +159,7 @@ impl Server {
         tend(workers, withdrawals::run_refunds(app.clone(), stop.clone()));
         let moved = std::mem::replace(&mut self.moved_payouts, mpsc::channel(1).1);
         tend(workers, withdrawals::run_payouts(app.clone(), moved, stop.clone()));
+        tend(workers, customers::follow_compliance(app.clone(), stop.clone()));
         tend(workers, webhook_endpoints::deliveries(app)?.run(stop.clone()));
         tend(workers, product::jobs(app).run(stop.clone()));
         Ok(())

@@ -16,11 +16,12 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::profile::{Profile, seal};
 use super::{papers, store};
-use crate::db::TenantTx;
+use crate::db::{self, TenantTx};
 use crate::foundation::{Mode, TenantId};
 use crate::http::Result;
 use crate::jobs::{Failure, Job, Jobs};
@@ -30,6 +31,9 @@ use crate::providers::compliance::{Applicant, ComplianceError, ComplianceProvide
 
 /// How long after it was asked a provider is asked again.
 const AGAIN: TimeDelta = TimeDelta::seconds(30);
+
+/// How often a process looks for such checks.
+const POLL: Duration = Duration::from_secs(2);
 
 /// Checks that are asked about in one round.
 const ROUND: i64 = 500;
@@ -41,19 +45,11 @@ pub struct CheckCompliance {
     check: Uuid,
 }
 
-/// Has those checks asked about again that have not ended.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct FollowCompliance {}
-
 impl Job for CheckCompliance {
     const KIND: &'static str = "check_compliance";
     const TIME_LIMIT: Duration = Duration::from_secs(300);
     // About five weeks, an hour apart in the end: a provider may be away for a while.
     const ATTEMPTS: i32 = 840;
-}
-
-impl Job for FollowCompliance {
-    const KIND: &'static str = "follow_compliance";
 }
 
 /// Who looks at customers.
@@ -74,27 +70,31 @@ pub async fn ask(tx: &mut TenantTx, mode: Mode, customer: Uuid, now: DateTime<Ut
 
 /// What is done in the background.
 pub fn register(jobs: Jobs, app: &App) -> Jobs {
-    let (checking, following) = (app.clone(), app.clone());
+    let checking = app.clone();
     jobs.handle(move |job: CheckCompliance| {
         let app = checking.clone();
         async move { check(&app, job).await }
     })
-    .handle(move |_: FollowCompliance| {
-        let app = following.clone();
-        async move { follow(&app).await }
-    })
-    .every(Duration::from_secs(10), FollowCompliance {})
+}
+
+/// Has those checks asked about again that are due, until told to stop. Any number of processes may do so.
+pub async fn follow(app: App, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
+        if let Err(error) = store_due(&app).await {
+            tracing::warn!(%error, "looking for due compliance checks failed");
+        }
+    }
 }
 
 /// Stores a job for each check that is due.
-async fn follow(app: &App) -> std::result::Result<(), Failure> {
+async fn store_due(app: &App) -> db::Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.engine().await?;
     for (tenant, check) in store::due_checks(&mut tx, now, ROUND).await? {
         let once = format!("{check} {}", now.timestamp() / AGAIN.num_seconds());
         Jobs::enqueue_once(&mut tx, &CheckCompliance { tenant: TenantId(tenant), check }, &once).await?;
     }
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 async fn check(app: &App, CheckCompliance { tenant, check }: CheckCompliance) -> std::result::Result<(), Failure> {

@@ -39,7 +39,7 @@ use super::App;
 use crate::http::LARGEST_BODY;
 use crate::jobs::Jobs;
 
-pub use compliance::Checkers;
+pub use compliance::{Checkers, follow as follow_compliance};
 pub use directory::{Directory, NamedWallet, Party};
 
 /// The routes of customers.
