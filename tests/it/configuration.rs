@@ -89,6 +89,7 @@ async fn the_examples_defaults_are_those_of_the_code() {
     let source = file("src/config.rs")
         + &file("src/config/bundler.rs")
         + &file("src/config/identity.rs")
+        + &file("src/config/messages.rs")
         + &file("src/config/refill.rs");
     let in_code = literals.captures_iter(&source).map(|found| (found[1].to_owned(), found[2].to_owned()));
     let mut in_code: BTreeMap<String, String> = in_code.collect();

@@ -74,8 +74,14 @@ pub struct CustomerDetails {
     pub lat_long: Option<Object>,
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     pub tax: Option<Object>,
+    #[serde(deserialize_with = "objects")]
+    #[schema(value_type = Option<Vec<Document>>)]
     pub government_documents: Option<Vec<Document>>,
+    #[serde(deserialize_with = "objects")]
+    #[schema(value_type = Option<Vec<Document>>)]
     pub proof_of_address: Option<Vec<Document>>,
+    #[serde(deserialize_with = "object")]
+    #[schema(value_type = Option<Document>)]
     pub passport: Option<Document>,
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     pub others: Option<Object>,
@@ -134,6 +140,7 @@ pub struct CustomerDetails {
 /// A paper and what is said of it.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schema(as = CustomerDocument)]
 pub struct Document {
     #[schema(example = "national id card of user")]
     pub description: Option<String>,
@@ -158,6 +165,21 @@ pub struct Document {
     pub valid_from_date: Option<String>,
     #[schema(example = "2032-12-12")]
     pub valid_till_date: Option<String>,
+}
+
+/// A paper that is an object: serde would take a list for one, field by field.
+fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Document>, D::Error> {
+    Option::<Object>::deserialize(deserializer)?.map(paper).transpose()
+}
+
+/// The same for a list of papers.
+fn objects<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Document>>, D::Error> {
+    let objects = Option::<Vec<Object>>::deserialize(deserializer)?;
+    objects.map(|objects| objects.into_iter().map(paper).collect()).transpose()
+}
+
+fn paper<E: serde::de::Error>(object: Object) -> Result<Document, E> {
+    serde_json::from_value(Value::Object(object)).map_err(E::custom)
 }
 
 /// Documented as a text, and shown as a list of those that it can be: the first counts.
@@ -197,6 +219,7 @@ fn true_or_its_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 /// The body of `POST /tenant/customer/add-wallet`.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = NewCustomerWallet)]
 pub struct NewWallet {
     /// Whose wallet it is; or else `businessUserId`.
     #[schema(example = "e1e9adb4-d3bd-4ba5-98b8-011c03a9d2b1")]

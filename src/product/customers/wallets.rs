@@ -41,6 +41,7 @@ pub struct WalletOfCustomer {
 
 /// It is done.
 #[derive(Serialize, ToSchema)]
+#[schema(as = CustomerChanged)]
 pub struct Done {
     #[schema(example = "success")]
     message: &'static str,
