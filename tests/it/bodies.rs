@@ -49,7 +49,7 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
     let route = |path, caller: &Actor, good| by(Method::POST, path, caller, good);
     let owner = sqlx::query_scalar("select id from customer limit 1");
     let customer: uuid::Uuid = owner.fetch_one(&mut app.sql().await).await.unwrap();
-    let badge = customers::badge(&app, &acme, "Bronze").await;
+    let badge = customers::badge(&app, &acme, "Bronzeone").await;
     let words = consents::words(&acme.live, &acme).await;
     let routes = vec![
         route("/v1/users/provision", &acme.live, json!({"phone_number": phone(1)})),

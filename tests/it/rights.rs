@@ -67,6 +67,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     customer_consent: nothing
     customer_document: nothing
     customer_profile: nothing
+    customer_standing: nothing
     deposit: nothing
     fx_quote: nothing
     idempotency_record: delete, select

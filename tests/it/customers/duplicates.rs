@@ -40,7 +40,7 @@ async fn an_address_is_onboarded_elsewhere_only_by_who_knows_its_name() {
     let app = TestApp::new().await;
     let (acme, of_acme) = acme(&app).await;
     let globex = app.tenant("globex").await;
-    let of_globex = badge(&app, &globex, "Silver").await;
+    let of_globex = badge(&app, &globex, "Silverone").await;
     onboard(&acme.live, &person(&acme, of_acme, 1)).await.expect(201);
 
     let mut body = person(&globex, of_globex, 1);
@@ -67,7 +67,7 @@ async fn of_two_tenants_that_onboard_one_address_at_once_one_does() {
     let app = TestApp::new().await;
     let (acme, of_acme) = acme(&app).await;
     let globex = app.tenant("globex").await;
-    let of_globex = badge(&app, &globex, "Silver").await;
+    let of_globex = badge(&app, &globex, "Silverone").await;
     let answers = at_once(10, |index| {
         let (tenant, badge) = if index % 2 == 0 { (acme.clone(), of_acme) } else { (globex.clone(), of_globex) };
         let mut body = person(&tenant, badge, u32::try_from(index).unwrap() + 10);
@@ -86,7 +86,7 @@ async fn fault_22_another_tenants_customer_is_not_there_in_any_route() {
     let app = TestApp::new().await;
     let (acme, badge) = acme(&app).await;
     let globex = app.tenant("globex").await;
-    let own = super::badge(&app, &globex, "Bronze").await;
+    let own = super::badge(&app, &globex, "Bronzeone").await;
     super::accepted(&globex, own, 5).await;
     let customer = super::accepted(&acme, badge, 1).await;
     let traces = ["Jone1", "person1@mail", "acme.person-1", "person-1.eth", "0000000000000000000000000000000000000001"];

@@ -17,7 +17,7 @@ async fn history(tenant: &TestTenant, customer: Uuid) -> Vec<Value> {
 async fn the_whole_history_is_kept_newest_first() {
     let app = TestApp::new().await;
     let (acme, badge) = acme(&app).await;
-    let silver = new_badge(&app, &acme, "Silver").await;
+    let silver = new_badge(&app, &acme, "Silverone").await;
     let customer = accepted(&acme, badge, 1).await;
     assert!(history(&acme, customer).await.is_empty());
     let mut update = update_of(&acme, silver, customer, 1);
@@ -40,7 +40,7 @@ async fn the_whole_history_is_kept_newest_first() {
         ]
     );
     let details = details(&acme.live, customer).await;
-    assert_eq!(details["customerAccountCategory"], "Silver");
+    assert_eq!(details["customerAccountCategory"], "Silverone");
     assert_eq!(details["idBadgeLogs"].as_array().unwrap().len(), 2);
 }
 
