@@ -5,6 +5,7 @@ alter table customer
     add constraint customer_forgotten_has_no_key check (
         forgotten_at is null or length(wrapped_key) = 0 and length(phone_sealed) = 0);
 grant update (wrapped_key, forgotten_at) on customer to diolkos_server;
+grant select (forgotten_at) on customer to diolkos_engine;
 grant update (old_blind_index, new_blind_index) on phone_change to diolkos_server;
 
 -- What an onboarded customer has told: one document, sealed under the customer's data key. It is found again by keyed

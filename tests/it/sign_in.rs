@@ -18,7 +18,7 @@ use crate::harness::tenant::{TestTenant, phone};
 const CONTRACT_WALLET: &str = include_str!("../../contracts/out/test/ContractWallet.json");
 
 /// A customer of the tenant whose wallet is this address.
-pub async fn knows(app: &TestApp, tenant: &TestTenant, number: u64, address: Address) {
+pub async fn knows(app: &TestApp, tenant: &TestTenant, number: u32, address: Address) {
     let wallet = tenant.customer(&phone(number)).await;
     let query = "update wallet set address = $1 where tenant_id = $2 and address = $3";
     let query = sqlx::query(query).bind(address.as_slice()).bind(tenant.id.0).bind(wallet.as_slice());
@@ -188,7 +188,7 @@ async fn a_challenge_expires_after_five_minutes() {
     let jane = PrivateKeySigner::random();
     knows(&app, &acme, 1, jane.address()).await;
     let asked = challenge(&app, jane.address()).await;
-    app.app.clock.advance(TimeDelta::minutes(5));
+    app.app.clock.move_by(TimeDelta::minutes(5));
     let answer = token(&app, jane.address(), &asked, &sign(&jane, typed(&asked["message"], 137, "1"))).await;
     assert_eq!(refusal(&answer), (401, "Challenge", "Challenge expired"));
 }
@@ -279,6 +279,6 @@ async fn fault_24_a_token_of_one_kind_is_none_of_another() {
         bearer(token).get("/v1/dashboard/apikeys").await.expect(401);
         bearer(token).get("/admin/tenants").await.expect(401);
     }
-    app.app.clock.advance(TimeDelta::minutes(15));
+    app.app.clock.move_by(TimeDelta::minutes(15));
     bearer(device).post("/tenant/customer/api/otp/request", mail).await.expect(401);
 }
