@@ -28,7 +28,9 @@ use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::reconcile::ReconciliationGauges;
 use crate::product::rules::Rules;
-use crate::product::{self, App, Parts, funding, sign_in, transfers, users, webhook_endpoints, withdrawals};
+use crate::product::{self, App, Parts, customers, funding, sign_in, transfers, users, webhook_endpoints, withdrawals};
+use crate::providers::compliance::{self, Checker, ComplianceProvider, HttpChecker};
+use crate::providers::documents::DocumentStore;
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::providers::keys::{KeyServices, SignerSource, Use};
 use crate::providers::messages::Messages;
@@ -91,6 +93,8 @@ impl Server {
             rules,
             fx: fx(&config, &clock)?,
             payouts: payouts(&config, &clock, moved)?,
+            compliance: compliance(&config, &clock)?,
+            documents: config.documents.as_ref().map(DocumentStore::new).transpose().context("DOCUMENT_STORE")?,
             blind_indexer,
             keys,
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
@@ -158,6 +162,7 @@ impl Server {
         tend(workers, withdrawals::run_refunds(app.clone(), stop.clone()));
         let moved = std::mem::replace(&mut self.moved_payouts, mpsc::channel(1).1);
         tend(workers, withdrawals::run_payouts(app.clone(), moved, stop.clone()));
+        tend(workers, customers::follow_compliance(app.clone(), stop.clone()));
         tend(workers, webhook_endpoints::deliveries(app)?.run(stop.clone()));
         tend(workers, product::jobs(app).run(stop.clone()));
         Ok(())
@@ -274,6 +279,17 @@ fn payouts(config: &Config, clock: &Clock, moved: mpsc::Sender<Uuid>) -> Result<
         Payer::PawaPay(settings) => Some(Arc::new(PawaPay::new(settings.clone())?)),
     };
     Ok(withdrawals::Payouts::new(config.payout.networks.clone(), live, simulator, config.payout.refund_after))
+}
+
+/// Customers of live keys are looked at as configured, those of test keys by nobody but the simulator.
+fn compliance(config: &Config, clock: &Clock) -> Result<customers::Checkers> {
+    let test: Arc<dyn ComplianceProvider> = Arc::new(compliance::Simulator::new(clock.clone()));
+    let live: Option<Arc<dyn ComplianceProvider>> = match &config.compliance {
+        Checker::Nobody => None,
+        Checker::Simulator => Some(test.clone()),
+        Checker::Http(settings) => Some(Arc::new(HttpChecker::new(settings.clone())?)),
+    };
+    Ok(customers::Checkers { live, test })
 }
 
 /// Takes the configured port, or says in one line that somebody else has it.

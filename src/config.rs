@@ -3,6 +3,7 @@
 //! `.env.example` lists every variable; a test compares the two.
 
 mod bundler;
+mod identity;
 mod messages;
 mod refill;
 
@@ -23,6 +24,8 @@ use crate::chain::indexer::IndexerSettings;
 use crate::chain::{ChainSettingsWith, FeePolicy};
 use crate::foundation::{Token, Tokens};
 use crate::product::fx::Spread;
+use crate::providers::compliance::Checker;
+use crate::providers::documents::DocumentPlace;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
 use crate::providers::keys::{KeyServiceSettings, MasterKeySource, SignerSource};
 use crate::providers::messages::MessageSettings;
@@ -74,6 +77,10 @@ pub struct Config {
     pub fx: FxSettings,
     /// Mobile-money payouts.
     pub payout: PayoutSettings,
+    /// Who looks at the customers of live keys.
+    pub compliance: Checker,
+    /// Where customers' papers are kept; in the database when nothing is said.
+    pub documents: Option<DocumentPlace>,
     /// SMS and e-mail.
     pub messages: MessageSettings,
     /// What wallet users sign in to, as their wallets show it.
@@ -188,6 +195,8 @@ impl Config {
             key_services: key_services(env)?,
             fx: fx(env)?,
             payout: payout(env, &chain.rpc_urls)?,
+            compliance: identity::compliance(env, &chain.rpc_urls)?,
+            documents: identity::documents(env)?,
             messages: messages::messages(env, &chain.rpc_urls)?,
             sign_in_app: env.parsed("SIGN_IN_APP", "Diolkos")?,
             chain,

@@ -38,7 +38,7 @@ pub async fn wallet_users(db: &Db, address: Address) -> Result<Vec<WalletUser>> 
     let found = sqlx::query!(
         "select distinct on (w.tenant_id) w.tenant_id, w.customer_id, c.mode
         from wallet w join customer c on c.tenant_id = w.tenant_id and c.id = w.customer_id
-        where w.address = $1 order by w.tenant_id, c.mode",
+        where w.address = $1 and c.forgotten_at is null order by w.tenant_id, c.mode",
         address.as_slice(),
     )
     .fetch_all(&mut *tx)

@@ -109,6 +109,7 @@ async fn serve(
     banner::progress("deploying contracts");
     let contracts = contracts::deploy(&anvil.url()).await?;
     let settings = Settings::new(keys, &contracts, &anvil.url(), (&server_url, &owner_url));
+    let settings = settings.with_documents(&folder.join("documents"))?;
     write_private(&folder.join("env"), &settings.as_shell())?;
 
     let server = Server::build(settings.config()?, Clock::default()).await?;

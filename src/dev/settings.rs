@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use url::Url;
 
 use super::contracts::Contracts;
 use super::keys::DevelopmentKeys;
@@ -40,11 +42,19 @@ impl Settings {
             ("FX_RATES", "XOF:560.5,XAF:560.5,GHS:10.85,KES:129.2,NGN:1395,UGX:3570,TZS:2495,EUR:0.8545".to_owned()),
             ("PAYOUT_PROVIDER", "simulator".to_owned()),
             ("PAYOUT_REFUND_AFTER_SECONDS", "20".to_owned()),
+            ("COMPLIANCE_PROVIDER", "simulator".to_owned()),
             ("SMS_PROVIDER", "outbox".to_owned()),
             ("MAIL_PROVIDER", "outbox".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
         ];
         Self(values.into())
+    }
+
+    /// The same, with papers in a folder.
+    pub fn with_documents(mut self, folder: &Path) -> Result<Self> {
+        let url = Url::from_directory_path(folder).map_err(|()| anyhow!("{} is no URL", folder.display()))?;
+        self.0.insert("DOCUMENT_STORE", url.to_string());
+        Ok(self)
     }
 
     /// The value of a variable. The process's own environment counts only for what is not set here: it must not lead a

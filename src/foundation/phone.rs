@@ -31,6 +31,14 @@ impl Phone {
         Ok(Self(text.to_owned()))
     }
 
+    /// Reads a number of E.164's form that need not be in any numbering plan we know: what a person says of themselves,
+    /// by whom nobody is paid. A number that [`Phone::parse`] reads is the same here.
+    pub fn of_form(text: &str) -> Result<Self, InvalidPhone> {
+        let digits = text.strip_prefix('+').ok_or(InvalidPhone)?;
+        let is_number = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        (is_number && !digits.starts_with('0')).then(|| Self(text.to_owned())).ok_or(InvalidPhone)
+    }
+
     /// The number in E.164 form. For sealing, hashing and sending a message; never for a log.
     pub fn e164(&self) -> &str {
         &self.0
@@ -102,6 +110,19 @@ mod tests {
             "+14155552671;ext=5",
         ] {
             assert_eq!(Phone::parse(text), Err(InvalidPhone), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_the_form_need_not_be_anybodys() {
+        for text in ["+91123456789", "+2250700000001", "+9990700000001"] {
+            assert_eq!(Phone::of_form(text).unwrap().e164(), text);
+        }
+        assert_eq!(Phone::of_form("+2250700000001"), Phone::parse("+2250700000001"));
+        for text in
+            ["", "+", "91123456789", "+0123456789", "+91-123456789", "+911234567890123456", "+\u{662}250700000001"]
+        {
+            assert_eq!(Phone::of_form(text), Err(InvalidPhone), "{text:?}");
         }
     }
 

@@ -63,6 +63,23 @@ pub struct Once {
     mode: OnceLock<Mode>,
 }
 
+/// What was kept of the first answer to a request.
+pub struct First {
+    /// Its status.
+    pub status: StatusCode,
+    /// What was kept as its body.
+    pub body: Vec<u8>,
+}
+
+impl First {
+    /// The answer to the repetition.
+    pub fn response(self) -> Response {
+        let mut response = json_response(self.status, self.body);
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response
+    }
+}
+
 /// The caller's key, and the digest of the request (method, path, query and body) that it was sent with.
 #[derive(Clone)]
 struct Key {
@@ -107,6 +124,11 @@ impl Once {
     /// Fails with 409 when the key was used for another request, and with 409 and `Retry-After` while the first
     /// request is still running. Until the transaction ends nobody else gets past this with the same key.
     pub async fn replay(&self, tx: &mut TenantTx, mode: Mode) -> Result<Option<Response>> {
+        Ok(self.first(tx, mode).await?.map(First::response))
+    }
+
+    /// The same as it was kept, for work that keeps something else than its answer.
+    pub async fn first(&self, tx: &mut TenantTx, mode: Mode) -> Result<Option<First>> {
         let mode = *self.mode.get_or_init(|| mode);
         let Some(key) = &self.key else { return Ok(None) };
         // Whoever finds an answer needs no lock, and so keeps none until its transaction is rolled back.
@@ -121,7 +143,7 @@ impl Once {
     }
 
     /// The kept answer for a repetition of its request; 409 for another request.
-    fn again(&self, key: &Key, tenant: TenantId, mode: Mode, first: Record) -> Result<Response> {
+    fn again(&self, key: &Key, tenant: TenantId, mode: Mode, first: Record) -> Result<First> {
         if first.digest != key.request {
             return Err(Error::conflict(
                 "idempotency_key_reused",
@@ -130,9 +152,7 @@ impl Once {
         }
         let body = self.seal.0.0.open(&context(tenant, mode, &key.text), &Sealed(first.answer))?;
         let status = u16::try_from(first.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
-        let mut response = json_response(status.unwrap_or(StatusCode::OK), body.to_vec());
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        Ok(response)
+        Ok(First { status: status.unwrap_or(StatusCode::OK), body: body.to_vec() })
     }
 
     /// Keeps the answer when a key was sent, commits, and answers. Only for successes: a refusal rolls back and may be

@@ -51,6 +51,9 @@ impl Default for HttpSettings {
     }
 }
 
+/// Bytes that the body of any route may have, whatever the route says: those that take papers take them in one body.
+pub const LARGEST_BODY: usize = 16 << 20;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts a router behind all layers; what is written first sees a request first and its answer last.
@@ -58,9 +61,9 @@ pub fn serve_layers(router: Router, settings: &HttpSettings) -> Router {
     let cors = (!settings.cors_origins.is_empty()).then(|| cors(settings.cors_origins.clone()));
     let rates = RateLimit::new(settings.rate_limits, settings.trusted_proxies);
     router
-        .layer(RequestBodyLimitLayer::new(settings.body_limit))
-        // That layer's limit is the limit, also where it is set higher than axum's own.
-        .layer(DefaultBodyLimit::disable())
+        // The limit of routes that say nothing else; none may say more than the outer one.
+        .layer(DefaultBodyLimit::max(settings.body_limit))
+        .layer(RequestBodyLimitLayer::new(settings.body_limit.max(LARGEST_BODY)))
         .layer(
             ServiceBuilder::new()
                 .layer(SetSensitiveRequestHeadersLayer::new(secret_headers()))

@@ -30,6 +30,6 @@ pub use dialect::Shape;
 pub use error::{Error, Result};
 pub use extract::{Path, Posted, Query};
 pub use health::{MetricsSource, ReadinessProbe};
-pub use layers::{HttpSettings, serve_layers};
+pub use layers::{HttpSettings, LARGEST_BODY, serve_layers};
 pub use page::{Listing, answer_page, moment, page_bounds, wallet_filter};
 pub use server::serve;

@@ -31,6 +31,7 @@ pub const DOCS: &str = "/docs";
         (name = "API keys", description = "How a tenant's back end proves who it is. Dashboard."),
         (name = "Sign-in", description = "Tokens for wallet apps and those who hold wallets."),
         (name = "Email verification", description = "Codes by e-mail. API key or preauth token."),
+        (name = "Customers", description = "People, their wallets and names, and what they have told. API key."),
         (name = "Agreements", description = "What customers are shown, and what they say to it. API key."),
         (name = "Consents", description = "Whom customers let act for them. API key or wallet token."),
         (name = "Badges", description = "What customers are told apart by, and what rules their money keeps. API key."),

@@ -2,9 +2,10 @@
 
 pub mod agreements;
 pub mod api_keys;
-pub mod consents;
-pub mod email_verification;
 pub mod badges;
+pub mod consents;
+pub mod customers;
+pub mod email_verification;
 pub mod funding;
 pub mod fx;
 pub mod ops;
@@ -32,6 +33,7 @@ use crate::db::Db;
 use crate::foundation::{BlindIndexer, Clock, Tokens};
 use crate::http::idempotency::AnswerSeal;
 use crate::jobs::Jobs;
+use crate::providers::documents::DocumentStore;
 use crate::providers::messages::Messages;
 use crate::webhooks::{self, Destinations};
 use ops::{Health, TenantKeys};
@@ -85,6 +87,10 @@ pub struct Parts {
     pub rules: rules::Rules,
     /// Exchange rates and quotes.
     pub fx: fx::Quotes,
+    /// Who looks at customers.
+    pub compliance: customers::Checkers,
+    /// Where customers' papers are kept; in the database when there is no store.
+    pub documents: Option<DocumentStore>,
     /// Mobile-money payouts.
     pub payouts: withdrawals::Payouts,
     /// The chain engine.
@@ -113,6 +119,7 @@ pub struct Parts {
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(users::router())
+        .merge(customers::router())
         .merge(funding::router())
         .merge(fx::router())
         .merge(transfers::router())
@@ -135,6 +142,6 @@ pub fn router() -> OpenApiRouter<App> {
 /// What is done in the background, in every process that has the worker's role.
 pub fn jobs(app: &App) -> Jobs {
     let jobs = treasury::Audit::register(Jobs::new(app.db.clone()), &app.db);
-    let jobs = reconcile::register(jobs, app);
+    let jobs = customers::register(reconcile::register(jobs, app), app);
     webhooks::register(jobs, &app.db)
 }

@@ -2,6 +2,8 @@
 //!
 //! Adapters have time limits, retries with jitter and a circuit breaker. None is asked while a transaction is open.
 
+pub mod compliance;
+pub mod documents;
 pub mod fx;
 pub mod keys;
 pub mod messages;

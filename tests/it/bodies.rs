@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::agreements;
 use crate::consents;
+use crate::customers;
 use crate::harness::actor::{Actor, Answer};
 use crate::harness::app::TestApp;
 use crate::harness::document::operations;
@@ -60,6 +61,7 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
     let owner = sqlx::query_scalar("select id from customer limit 1");
     let customer: uuid::Uuid = owner.fetch_one(&mut app.sql().await).await.unwrap();
     let device = sign_in::device(&app, &acme, "bodies").await;
+    let badge = customers::badge(&app, &acme, "Bronzeone").await;
     let words = consents::words(&acme.live, &acme).await;
     let routes = vec![
         route("/v1/users/provision", &acme.live, json!({"phone_number": phone(1)})),
@@ -119,6 +121,19 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
             &acme.live,
             json!({"status": "ACCEPTED"}),
         ),
+        route("/tenant/customer", &acme.live, customers::everything(&acme, badge)),
+        route("/tenant/customer/update", &acme.live, customers::everything(&acme, badge)),
+        route(
+            "/tenant/customer/add-wallet",
+            &acme.live,
+            json!({
+                "customerAccountId": customer, "businessUserId": customer, "tenantId": acme.id,
+                "customNamespace": "jonedoe", "provider": "ens",
+                "accountAddress": "0x00000000000000000000000000000000000000cc", "financialBadgeId": badge,
+                "tokenSymbol": "USDC",
+            }),
+        ),
+        by(Method::PUT, "/tenant/customer/{customerId}", &acme.live, json!({"customNamespace": "myNamespace"})),
         route(
             consents::ACCEPT,
             &acme.live,
@@ -296,7 +311,8 @@ async fn fault_23_a_body_of_another_kind_is_a_415() {
 async fn fault_23_a_body_beyond_1_mib_is_a_413_however_it_is_framed() {
     let (app, routes) = routes().await;
     for route @ Route { path, .. } in &routes {
-        let large = format!("{{\"x\":\"{}\"}}", "x".repeat(1 << 20)).into_bytes();
+        let limit = if customers::takes_papers(path) { 16 << 20 } else { 1 << 20 };
+        let large = format!("{{\"x\":\"{}\"}}", "x".repeat(limit)).into_bytes();
         let answer = route.send_bytes("application/json", large).await;
         assert_refused(&answer, 413, path);
         assert_says(&answer, path, "payload_too_large", "the body is too large");

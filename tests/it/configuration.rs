@@ -39,9 +39,12 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 16] = [
+const OPTIONAL: [&str; 19] = [
     "BUNDLER_URL",
+    "COMPLIANCE_TOKEN",
+    "COMPLIANCE_URL",
     "CORS_ORIGINS",
+    "DOCUMENT_STORE",
     "FX_URL",
     "GAS_FUNDING_KEY",
     "INDEXER_START_BLOCK",
@@ -85,6 +88,7 @@ async fn the_examples_defaults_are_those_of_the_code() {
     let literals = Regex::new(r#""([A-Z][A-Z0-9_]+)", "([^"]*)""#).unwrap();
     let source = file("src/config.rs")
         + &file("src/config/bundler.rs")
+        + &file("src/config/identity.rs")
         + &file("src/config/messages.rs")
         + &file("src/config/refill.rs");
     let in_code = literals.captures_iter(&source).map(|found| (found[1].to_owned(), found[2].to_owned()));

@@ -63,8 +63,8 @@ async fn wallet(engine: &TestEngine) -> Address {
     sqlx::query(
         "with c as (insert into customer (tenant_id, id, mode, blind_index, phone_sealed, wrapped_key)
              values ($1, $2, 'live', $2::text, '', ''))
-         insert into wallet (tenant_id, id, customer_id, kind, address, salt, owner, is_primary)
-         values ($1, $2, $2, 'smart', $3, decode(repeat('00', 32), 'hex'), $3, true)",
+         insert into wallet (tenant_id, id, customer_id, mode, kind, address, salt, owner, is_primary)
+         values ($1, $2, $2, 'live', 'smart', $3, decode(repeat('00', 32), 'hex'), $3, true)",
     )
     .bind(engine.tenant.0)
     .bind(customer)

@@ -19,6 +19,7 @@ mod configuration;
 mod consents;
 mod crash;
 mod csv;
+mod customers;
 mod customers_dashboard;
 mod database_faults;
 mod dialects;

@@ -61,10 +61,14 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     badge_link: insert
     badge_rule: insert
     chain_op: select, update
+    compliance_check: nothing
     consent_message: nothing
     consent_vendor: nothing
     customer: nothing
+    customer_change: nothing
     customer_consent: nothing
+    customer_document: nothing
+    customer_profile: nothing
     customer_standing: nothing
     deposit: nothing
     fx_quote: nothing

@@ -116,7 +116,7 @@ async fn everything_is_called(acme: &TestTenant, base_url: &str, planted: &[(&st
 }
 
 /// Every row of every table as text.
-async fn dump(superuser: &mut PgConnection) -> String {
+pub async fn dump(superuser: &mut PgConnection) -> String {
     let tables = "select quote_ident(nspname) || '.' || quote_ident(relname) from pg_class c
         join pg_namespace n on n.oid = relnamespace
         where relkind in ('r', 'p') and nspname not in ('pg_catalog', 'information_schema', 'pg_toast')";

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::store::{self, Record};
-use super::{Key, Once, context, json_response, lock_number, still_running};
+use super::{First, Key, Once, context, json_response, lock_number, still_running};
 use crate::db::TenantTx;
 use crate::foundation::{Mode, TenantId};
 use crate::http::{Error, Result};
@@ -74,7 +74,7 @@ pub async fn replay_all(tx: &mut TenantTx, asked: &[Repeated<'_>]) -> Result<Vec
     }
     for (place, one, key) in keyed {
         if let Some(record) = records.get(&name(one, key)).filter(|_| said.get(place).is_some_and(Option::is_none)) {
-            answer(&mut said, place, one.once.again(key, one.tenant, one.mode, record.clone()));
+            answer(&mut said, place, one.once.again(key, one.tenant, one.mode, record.clone()).map(First::response));
         }
     }
     Ok(said)

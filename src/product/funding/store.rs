@@ -134,7 +134,8 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Uuid>, limit
             and ($5::timestamptz is null or d.created_at < $5)
             and ($6::bytea is null
                 or d.wallet = $6
-                    and d.customer_id = (select w.customer_id from wallet w where w.tenant_id = $1 and w.address = $6))
+                    and d.customer_id = (select w.customer_id from wallet w
+                        where w.tenant_id = $1 and w.address = $6 and w.kind = 'smart'))
             and ($7::uuid is null or d.id < $7)
         order by d.id desc limit $8"#,
         tx.tenant().0,

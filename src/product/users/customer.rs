@@ -17,7 +17,7 @@ use crate::http::{Error, Result};
 pub struct Customer {
     /// The customer's id.
     pub id: Uuid,
-    /// The primary wallet.
+    /// The smart wallet.
     pub wallet: Address,
     /// When the wallet was made.
     pub created_at: DateTime<Utc>,

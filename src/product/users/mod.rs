@@ -12,6 +12,7 @@ mod balance;
 mod customer;
 mod customer_keys;
 mod history;
+mod identity;
 mod listing;
 mod outside;
 mod phone_change;
@@ -31,6 +32,7 @@ use super::App;
 
 pub use customer::{Customer, Directory};
 pub use customer_keys::CustomerKeys;
+pub use identity::{Identities, Known};
 pub use outside::OutsideMovements;
 pub use provisioning::Provisioning;
 pub use spending::{Holding, Spender};

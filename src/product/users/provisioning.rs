@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use chrono::SubsecRound;
+use chrono::{DateTime, SubsecRound, Utc};
 use uuid::Uuid;
 
 use super::customer::{Name, key_context, phone_context};
@@ -19,6 +19,9 @@ use crate::foundation::{BlindIndex, BlindIndexer, Clock, DataKey, Mode, Phone, T
 use crate::http::idempotency::{self, Accepted, Once, Repeated};
 use crate::http::{Error, Result};
 use crate::product::ops::TenantKeys;
+
+/// Addresses that are tried for one phone number.
+const GENERATIONS: u64 = 64;
 
 /// Makes customers and their wallets unless they exist, in one transaction for all that wait. However many ask for one
 /// phone number at once, one makes them.
@@ -93,7 +96,7 @@ impl Work for Provisioning {
 }
 
 impl Provisioning {
-    /// Makes those that nobody else makes.
+    /// Makes those that nobody else makes, and wallets for those who have none.
     async fn create<'a>(&self, tx: &mut TenantTx, asks: &[&'a Ask]) -> Result<HashMap<Name<'a>, Customer>> {
         let mut seen = HashSet::new();
         let asks: Vec<&Ask> = asks.iter().copied().filter(|ask| seen.insert(ask.name())).collect();
@@ -118,25 +121,50 @@ impl Provisioning {
             });
         }
         let inserted = store::insert_all(tx, &new).await?;
-        let created: Vec<_> = asks.into_iter().zip(new).filter(|(_, new)| inserted.contains(&new.id)).collect();
+        let (made, there): (Vec<_>, Vec<_>) =
+            asks.into_iter().zip(new).partition(|(_, new)| inserted.contains(&new.id));
+        let mut wanting: Vec<(&'a Ask, Uuid)> = made.into_iter().map(|(ask, new)| (ask, new.id)).collect();
+        // Onboarded by an address of their own, and not provisioned yet.
+        let there: Vec<&Ask> = there.into_iter().map(|(ask, _)| ask).collect();
+        let without: HashMap<_, _> = store::without_wallet(tx, &names(&there)).await?.into_iter().collect();
+        wanting.extend(there.into_iter().filter_map(|ask| without.get(&ask.name()).map(|customer| (ask, *customer))));
+        self.give_wallets(tx, wanting, now).await
+    }
+
+    /// Gives wallets to customers who have none. An address that somebody has already, such as one who had the phone
+    /// number and was forgotten, is passed over.
+    async fn give_wallets<'a>(
+        &self,
+        tx: &mut TenantTx,
+        mut wanting: Vec<(&'a Ask, Uuid)>,
+        now: DateTime<Utc>,
+    ) -> Result<HashMap<Name<'a>, Customer>> {
         // Counted only now: as long as these customers have their numbers nobody leaves them, so that nobody counts the
         // same.
-        let left = store::times_left(tx, &created.iter().map(|(ask, _)| ask.name()).collect::<Vec<_>>()).await?;
-        let wallet = |(ask, new): &(&'a Ask, store::NewCustomer<'a>)| {
-            let generation = left.get(&ask.name()).copied().unwrap_or(0);
-            let salt = wallet_salt(&self.indexer, ask.tenant, ask.mode, &ask.phone, generation);
-            let (address, owner) = (self.factory.address(salt), self.factory.owner());
-            store::NewWallet { tenant: ask.tenant, customer: new.id, address, salt, owner, created_at: now }
-        };
-        let wallets: Vec<store::NewWallet> = created.iter().map(wallet).collect();
-        store::insert_wallets(tx, &wallets).await?;
-        let customer = |wallet: store::NewWallet| Customer {
-            id: wallet.customer,
-            wallet: wallet.address,
-            created_at: wallet.created_at,
-            is_badged: false,
-        };
-        Ok(created.iter().map(|(ask, _)| ask.name()).zip(wallets.into_iter().map(customer)).collect())
+        let left = store::times_left(tx, &wanting.iter().map(|(ask, _)| ask.name()).collect::<Vec<_>>()).await?;
+        let mut given = HashMap::new();
+        for passed_over in 0..GENERATIONS {
+            if wanting.is_empty() {
+                break;
+            }
+            let wallet = |(ask, customer): &(&'a Ask, Uuid)| {
+                let generation = left.get(&ask.name()).copied().unwrap_or(0) + passed_over;
+                let salt = wallet_salt(&self.indexer, ask.tenant, ask.mode, &ask.phone, generation);
+                let (address, owner) = (self.factory.address(salt), self.factory.owner());
+                let (tenant, mode, customer) = (ask.tenant, ask.mode, *customer);
+                store::NewWallet { tenant, mode, customer, address, salt, owner, created_at: now }
+            };
+            let wallets: Vec<store::NewWallet> = wanting.iter().map(wallet).collect();
+            let stored = store::insert_wallets(tx, &wallets).await?;
+            for ((ask, id), wallet) in wanting.iter().zip(&wallets).filter(|((_, id), _)| stored.contains(id)) {
+                // Whoever asks for movements of money reads the badges with the customer.
+                let (wallet, created_at) = (wallet.address, wallet.created_at);
+                let customer = Customer { id: *id, wallet, created_at, is_badged: false };
+                given.insert(ask.name(), customer);
+            }
+            wanting.retain(|(_, customer)| !stored.contains(customer));
+        }
+        Ok(given)
     }
 }
 

@@ -11,7 +11,7 @@ pub struct Row {
     pub id: Uuid,
     pub mode: String,
     pub blind_index: String,
-    /// The primary wallet.
+    /// The smart wallet.
     pub wallet: Vec<u8>,
     pub created_at: DateTime<Utc>,
 }
@@ -29,8 +29,8 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Uuid>, limit
         Row,
         "select c.id, c.mode, c.blind_index, w.address as wallet, c.created_at
         from customer c
-        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
-        where c.tenant_id = $1 and c.mode = $2
+        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart'
+        where c.tenant_id = $1 and c.mode = $2 and c.forgotten_at is null
             and ($3::timestamptz is null or c.created_at >= $3)
             and ($4::timestamptz is null or c.created_at < $4)
             and ($5::uuid is null or c.id < $5)
@@ -53,8 +53,8 @@ pub async fn of_wallet(tx: &mut TenantTx, wallet: ChecksumAddress) -> db::Result
         "select c.id, c.mode, c.blind_index, w.address as wallet, c.created_at
         from wallet asked
         join customer c on c.tenant_id = asked.tenant_id and c.id = asked.customer_id
-        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
-        where asked.tenant_id = $1 and asked.address = $2",
+        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart'
+        where asked.tenant_id = $1 and asked.address = $2 and asked.kind = 'smart' and c.forgotten_at is null",
         tx.tenant().0,
         wallet.0.as_slice(),
     )
@@ -68,8 +68,9 @@ pub async fn of_blind_index(tx: &mut TenantTx, index: &str) -> db::Result<Option
         Row,
         "select c.id, c.mode, c.blind_index, w.address as wallet, c.created_at
         from customer c
-        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
-        where c.tenant_id = $1 and c.mode in ('live', 'test') and c.blind_index = $2",
+        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart'
+        where c.tenant_id = $1 and c.mode in ('live', 'test') and c.blind_index = $2
+            and c.forgotten_at is null",
         tx.tenant().0,
         index,
     )

@@ -1,5 +1,6 @@
 //! SQL of customers and their wallets.
 
+mod identity;
 mod provisioning;
 
 use std::collections::HashMap;
@@ -15,13 +16,14 @@ use crate::db::{self, Error, TenantTx};
 use crate::foundation::{BlindIndex, Mode, Sealed, WrappedKey};
 use crate::http::{self, OnConstraint};
 
-pub use provisioning::{NewCustomer, NewWallet, insert_all, insert_wallets, times_left};
+pub use identity::{SealedCustomer, find_by_id, forget, forget_phone_change, hold_by_id, id_of, phone_changes_of};
+pub use provisioning::{NewCustomer, NewWallet, insert_all, insert_wallets, times_left, without_wallet};
 
 pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Result<Option<Customer>> {
     let row = sqlx::query!(
         "select c.id, c.is_badged, w.address, w.created_at
         from customer c
-        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
+        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart'
         where c.tenant_id = $1 and c.mode = $2 and c.blind_index = $3",
         tx.tenant().0,
         mode.as_str(),
@@ -45,7 +47,7 @@ pub async fn find_all<'a>(tx: &mut TenantTx, names: &[Name<'a>]) -> db::Result<H
             where c.tenant_id = i.tenant_id and c.mode = i.mode and c.blind_index = i.blind_index limit 1) c
         cross join lateral (
             select w.address, w.created_at from wallet w
-            where w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary limit 1) w",
+            where w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart' limit 1) w",
         &names.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<_>>(),
         &names.iter().map(|(_, mode, _)| mode.as_str()).collect::<Vec<_>>() as &[&str],
         &names.iter().map(|(.., index)| index.as_str()).collect::<Vec<_>>() as &[&str],
@@ -68,11 +70,11 @@ pub async fn hold_wallet(
     index: &BlindIndex,
 ) -> db::Result<Option<(Customer, Vec<u8>, Vec<u8>)>> {
     let row = sqlx::query!(
-        "select c.id, c.is_badged, w.address, w.owner, w.salt, w.created_at
+        r#"select c.id, c.is_badged, w.address, w.owner as "owner!", w.salt as "salt!", w.created_at
         from customer c
-        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
+        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart'
         where c.tenant_id = $1 and c.mode = $2 and c.blind_index = $3
-        for no key update of c",
+        for no key update of c"#,
         tx.tenant().0,
         mode.as_str(),
         index.as_str(),
@@ -96,8 +98,8 @@ pub async fn hold(tx: &mut TenantTx, modes: &[Mode], index: &str) -> db::Result<
     let row = sqlx::query!(
         "select c.id, c.is_badged, c.mode, c.blind_index, c.wrapped_key, w.address, w.created_at
         from customer c
-        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.is_primary
-        where c.tenant_id = $1 and c.mode = any($2::text[]) and c.blind_index = $3
+        join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart'
+        where c.tenant_id = $1 and c.mode = any($2::text[]) and c.blind_index = $3 and c.forgotten_at is null
         for update of c",
         tx.tenant().0,
         &modes.iter().map(|mode| mode.as_str()).collect::<Vec<_>>() as &[&str],

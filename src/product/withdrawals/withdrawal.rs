@@ -87,6 +87,11 @@ impl Known {
 pub struct Withdrawals;
 
 impl Withdrawals {
+    /// Whether a customer may still be paid local money, or have it tried again: until then the number is needed.
+    pub async fn owe(tx: &mut TenantTx, customer: Uuid) -> db::Result<bool> {
+        store::owe(tx, customer).await
+    }
+
     /// The withdrawal that was asked for under this name before; 409 when something else was.
     pub(super) async fn repeated(
         tx: &mut TenantTx,

@@ -113,6 +113,10 @@ impl Actor {
         self.post_bytes(path, "application/json", body.to_string().into_bytes()).await
     }
 
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, Some(("application/json", body.to_string().into_bytes()))).await
+    }
+
     /// A POST of any bytes.
     pub async fn post_bytes(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
         self.send(Method::POST, path, Some((content_type, body))).await

@@ -243,6 +243,7 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         ("SMTP_URL", format!("smtps://acme:{}@mail.invalid", hex_key())),
         ("PAYOUT_TOKEN", hex_key()),
         ("PAYOUT_REFUND_AFTER_SECONDS", "1".to_owned()),
+        ("COMPLIANCE_PROVIDER", "simulator".to_owned()),
     ])
 }
 

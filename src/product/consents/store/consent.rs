@@ -12,7 +12,7 @@ use crate::http::Result;
 /// Whether the transaction's tenant has this customer in this mode.
 pub async fn is_customer(tx: &mut TenantTx, mode: Mode, id: Uuid) -> db::Result<bool> {
     let known = sqlx::query!(
-        "select id from customer where tenant_id = $1 and id = $2 and mode = $3",
+        "select id from customer where tenant_id = $1 and id = $2 and mode = $3 and forgotten_at is null",
         tx.tenant().0,
         id,
         mode.as_str(),

@@ -55,9 +55,11 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Uuid>, limit
             and ($5::timestamptz is null or t.created_at < $5)
             and ($6::bytea is null
                 or t.sender_wallet = $6
-                    and t.sender_id = (select w.customer_id from wallet w where w.tenant_id = $1 and w.address = $6)
+                    and t.sender_id = (select w.customer_id from wallet w
+                        where w.tenant_id = $1 and w.address = $6 and w.kind = 'smart')
                 or t.recipient_wallet = $6
-                    and t.recipient_id = (select w.customer_id from wallet w where w.tenant_id = $1 and w.address = $6))
+                    and t.recipient_id = (select w.customer_id from wallet w
+                        where w.tenant_id = $1 and w.address = $6 and w.kind = 'smart'))
             and ($7::uuid is null or t.id < $7)
         order by t.id desc limit $8"#,
         tx.tenant().0,

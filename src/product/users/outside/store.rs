@@ -73,7 +73,7 @@ pub async fn enter(tx: &mut TenantTx, tokens: &Tokens, movements: &[&MovementNew
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bytea[], $6::text[], $7::numeric[],
              $8::bytea[], $9::bigint[], $10::bigint[], $11::timestamptz[]) as i (tenant_id, id, direction, wallet,
              counterparty, token, amount, tx_hash, block_number, log_index, at)
-         join wallet w on w.tenant_id = i.tenant_id and w.address = i.wallet
+         join wallet w on w.tenant_id = i.tenant_id and w.address = i.wallet and w.kind = 'smart'
          on conflict (tenant_id, id) do update set status = 'SETTLED'",
         &tenants,
         &ids,

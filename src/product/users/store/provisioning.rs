@@ -21,9 +21,10 @@ pub struct NewCustomer<'a> {
     pub created_at: DateTime<Utc>,
 }
 
-/// A customer's primary wallet to be stored.
+/// A customer's smart wallet to be stored.
 pub struct NewWallet {
     pub tenant: TenantId,
+    pub mode: Mode,
     pub customer: Uuid,
     pub address: Address,
     pub salt: [u8; 32],
@@ -53,13 +54,18 @@ pub async fn insert_all(tx: &mut TenantTx, new: &[NewCustomer<'_>]) -> db::Resul
     Ok(inserted.fetch_all(&mut **tx).await?.into_iter().collect())
 }
 
-/// Stores wallets of customers that have none.
-pub async fn insert_wallets(tx: &mut TenantTx, new: &[NewWallet]) -> db::Result<()> {
-    sqlx::query!(
-        "insert into wallet (tenant_id, id, customer_id, kind, address, salt, owner, is_primary, created_at)
-        select tenant_id, id, customer_id, 'smart', address, salt, owner, true, created_at
-        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[], $5::bytea[], $6::bytea[], $7::timestamptz[])
-            as w (tenant_id, id, customer_id, address, salt, owner, created_at)",
+/// Stores smart wallets; returns the customers whose wallet was stored. The others have one, or somebody else has its
+/// address. It is the primary one unless the customer has chosen another.
+pub async fn insert_wallets(tx: &mut TenantTx, new: &[NewWallet]) -> db::Result<HashSet<Uuid>> {
+    let inserted = sqlx::query_scalar!(
+        "insert into wallet (tenant_id, id, customer_id, mode, kind, address, salt, owner, is_primary, created_at)
+        select tenant_id, id, customer_id, mode, 'smart', address, salt, owner, not exists (
+            select from wallet o where o.tenant_id = w.tenant_id and o.customer_id = w.customer_id and o.is_primary),
+            created_at
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[], $5::bytea[], $6::bytea[], $7::timestamptz[],
+            $8::text[]) as w (tenant_id, id, customer_id, address, salt, owner, created_at, mode)
+        on conflict do nothing
+        returning customer_id",
         &new.iter().map(|one| one.tenant.0).collect::<Vec<_>>(),
         &new.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>(),
         &new.iter().map(|one| one.customer).collect::<Vec<_>>(),
@@ -67,10 +73,35 @@ pub async fn insert_wallets(tx: &mut TenantTx, new: &[NewWallet]) -> db::Result<
         &new.iter().map(|one| one.salt.to_vec()).collect::<Vec<_>>(),
         &new.iter().map(|one| one.owner.to_vec()).collect::<Vec<_>>(),
         &new.iter().map(|one| one.created_at).collect::<Vec<_>>(),
+        &new.iter().map(|one| one.mode.as_str()).collect::<Vec<_>>() as &[&str],
     )
-    .execute(&mut **tx)
-    .await
-    .map(drop)
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(inserted.into_iter().collect())
+}
+
+/// Customers of these names who have no smart wallet, with their names: onboarded by their own wallet's address. Their rows
+/// stay locked, so that nobody else gives them one.
+pub async fn without_wallet<'a>(tx: &mut TenantTx, names: &[Name<'a>]) -> db::Result<Vec<(Name<'a>, Uuid)>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"select i.ord as "ord!", c.id
+        from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as i (tenant_id, mode, blind_index, ord)
+        join customer c on c.tenant_id = i.tenant_id and c.mode = i.mode and c.blind_index = i.blind_index
+        where not exists (
+            select from wallet w where w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart')
+        order by c.tenant_id, c.id
+        for no key update of c"#,
+        &names.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<_>>(),
+        &names.iter().map(|(_, mode, _)| mode.as_str()).collect::<Vec<_>>() as &[&str],
+        &names.iter().map(|(.., index)| index.as_str()).collect::<Vec<_>>() as &[&str],
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let named = |ord: i64| names.get(usize::try_from(ord - 1).ok()?).copied();
+    Ok(rows.into_iter().filter_map(|row| Some((named(row.ord)?, row.id))).collect())
 }
 
 /// How many customers have left each of these phone numbers; none for those that nobody has left.

@@ -60,7 +60,8 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Uuid>, limit
             and ($5::timestamptz is null or w.created_at < $5)
             and ($6::bytea is null
                 or w.wallet = $6
-                    and w.customer_id = (select a.customer_id from wallet a where a.tenant_id = $1 and a.address = $6))
+                    and w.customer_id = (select a.customer_id from wallet a
+                        where a.tenant_id = $1 and a.address = $6 and a.kind = 'smart'))
             and ($7::text is null or w.network = $7)
             and ($8::uuid is null or w.id < $8)
         order by w.id desc limit $9"#,

@@ -19,4 +19,4 @@ pub use refund::{
 pub use step::{Step, add as add_steps};
 pub use sweep::advance;
 pub use withdrawal::{Contradiction, Row};
-pub use withdrawal::{complete, contradictions, find, find_by_key, insert, owner, refuse, retry};
+pub use withdrawal::{complete, contradictions, find, find_by_key, insert, owe, owner, refuse, retry};

@@ -211,3 +211,15 @@ pub async fn contradictions(tx: &mut TenantTx) -> db::Result<Vec<Contradiction>>
     .fetch_all(&mut **tx)
     .await
 }
+
+/// Whether a customer has a withdrawal whose local money may yet be paid.
+pub async fn owe(tx: &mut TenantTx, customer: Uuid) -> db::Result<bool> {
+    let exists = sqlx::query_scalar!(
+        r#"select exists (
+            select from withdrawal
+            where tenant_id = $1 and customer_id = $2 and (ended_at is null or refund = 'due')) as "exists!""#,
+        tx.tenant().0,
+        customer,
+    );
+    exists.fetch_one(&mut **tx).await
+}

@@ -1,0 +1,68 @@
+//! `DELETE /tenant/customer/forget/{customerAccountId}`
+//!
+//! What a customer has told is removed, the data key under which all of it was sealed is destroyed, so that backups forget
+//! too, and so are the indexes by which anything was found. Records of money stay: they hold ids, addresses of wallets and
+//! amounts, and numbers that can no longer be opened.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::SubsecRound;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{papers, refusal, store};
+use crate::auth::Tenant;
+use crate::http::openapi::{WalletError, WalletErrors};
+use crate::http::{Error, Path, Result};
+use crate::product::App;
+use crate::product::users::Identities;
+use crate::product::withdrawals::Withdrawals;
+
+/// The customer is forgotten.
+#[derive(Serialize, ToSchema)]
+pub struct Forgotten {
+    data: Message,
+}
+
+/// In a word.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ForgottenMessage)]
+pub struct Message {
+    #[schema(example = "success")]
+    message: &'static str,
+}
+
+/// Forgets a customer for good.
+///
+/// Refused with 400 while local money is on its way to the customer's number: try again once that has ended. The phone
+/// number, the e-mail address and the customer's own addresses are free; the wallet that we made stays what it was, and
+/// nobody can pay from it any more.
+#[utoipa::path(delete, path = "/tenant/customer/forget/{customerAccountId}", operation_id = "forget_customer",
+    tag = "Customers",
+    security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
+    params(("customerAccountId" = String, Path, description = "The customer's id")),
+    responses(
+        (status = 200, description = "Nothing of the customer can be read any more", body = Forgotten),
+        (status = 404, description = "There is no such customer", body = WalletError),
+        WalletErrors))]
+pub async fn forget(caller: Tenant, State(app): State<App>, Path(customer): Path<String>) -> Result<Json<Forgotten>> {
+    let customer: Uuid = customer.parse().map_err(|_| refusal::unknown())?;
+    let now = app.clock.now().trunc_subsecs(6);
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
+    // Locked: a withdrawal that begins at the same time is seen, or finds nobody.
+    let customer = identities.hold(&mut tx, customer).await?.ok_or_else(refusal::unknown)?.id;
+    if Withdrawals::owe(&mut tx, customer).await? {
+        let message = "something went wrong! please try again";
+        return Err(Error::bad_request("withdrawal_under_way", message).of_type("wallet user"));
+    }
+    store::supersede_checks(&mut tx, customer, now).await?;
+    store::delete_profile(&mut tx, customer).await?;
+    papers::forget(&mut tx, customer).await?;
+    store::delete_external(&mut tx, customer).await?;
+    store::strip_names(&mut tx, customer).await?;
+    identities.forget(&mut tx, customer, now).await?;
+    tx.commit().await?;
+    Ok(Json(Forgotten { data: Message { message: "success" } }))
+}

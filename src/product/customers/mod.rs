@@ -1,0 +1,64 @@
+//! Customers of the wallet API (`spec/wallet-api-*.md`): onboarded by an address that they control.
+//!
+//! ```text
+//! (nobody, or a phone number with a wallet) ──onboard──▶ PENDING ──compliance──▶ ACCEPTED | REJECTED
+//!                                                                                  │  ▲
+//!                                                                                update, looked at again
+//! any of them ──forget──▶ nobody: the data key is destroyed
+//! ```
+//!
+//! A customer is one row, whether made by a phone number (`/v1/users/provision`) or onboarded; what an onboarded one has
+//! told is one document sealed under the customer's data key. `docs/IDENTITY.md` and `docs/PRIVACY.md` tell the whole
+//! story.
+
+mod compliance;
+mod country;
+mod date;
+mod details;
+mod directory;
+mod document;
+mod forget;
+mod namespace;
+mod onboarding;
+mod papers;
+mod pii;
+mod platform;
+mod profile;
+mod refusal;
+mod request;
+mod status;
+mod store;
+mod update;
+mod wallets;
+
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use crate::http::LARGEST_BODY;
+use crate::jobs::Jobs;
+
+pub use compliance::{Checkers, follow as follow_compliance};
+pub use directory::{Directory, NamedWallet, Party};
+
+/// The routes of customers.
+pub fn router() -> OpenApiRouter<App> {
+    let with_papers = OpenApiRouter::new()
+        .routes(routes!(onboarding::onboard))
+        .routes(routes!(update::update))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY));
+    OpenApiRouter::new()
+        .merge(with_papers)
+        .routes(routes!(wallets::add))
+        .routes(routes!(wallets::set_custom_namespace))
+        .routes(routes!(wallets::set_primary))
+        .routes(routes!(details::show))
+        .routes(routes!(pii::show))
+        .routes(routes!(forget::forget))
+}
+
+/// What is done in the background.
+pub fn register(jobs: Jobs, app: &App) -> Jobs {
+    papers::register(compliance::register(jobs, app), app)
+}

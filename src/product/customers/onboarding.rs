@@ -1,0 +1,301 @@
+//! `POST /tenant/customer`
+
+use alloy::primitives::Address;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, SubsecRound, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::namespace::{CustomNamespace, Namespace};
+use super::profile::{Told, context};
+use super::refusal::{self, OnTaken};
+use super::request::{CustomerDetails, Document, Object};
+use super::{compliance, papers, platform, store};
+use crate::auth::Tenant;
+use crate::db::TenantTx;
+use crate::foundation::{BlindIndex, ChecksumAddress, Mode, Phone, Sealed, TenantId};
+use crate::http::openapi::{WalletErrors, WalletPostErrors};
+use crate::http::{Error, OnConstraint, Posted, Result};
+use crate::product::App;
+use crate::product::badges::{Badges, UserGroup};
+use crate::product::users::{Identities, Known};
+
+/// The answer to an onboarding.
+#[derive(Serialize, ToSchema)]
+pub struct OnboardedCustomer {
+    data: Onboarded,
+    #[schema(
+        example = "User has successfully onboarded with the badge Bronze [8d16684e-ee0a-4c10-83c0-c4d89e6a8666]."
+    )]
+    message: String,
+}
+
+/// What is known of a new customer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Onboarded {
+    first_name: Value,
+    middle_name: Value,
+    last_name: Value,
+    #[schema(example = "0xA1b2C3d4E5F60718293a4B5c6D7e8F9001122334")]
+    account_address: String,
+    tenant_id: TenantId,
+    date_of_birth: Value,
+    email: Value,
+    gender: Value,
+    phone_number: String,
+    address: Value,
+    tax: Value,
+    /// Each paper's `content` is its id.
+    #[schema(value_type = Vec<Document>)]
+    documents: Vec<Object>,
+    /// The id of the picture of the customer's face.
+    face_image: Value,
+    #[schema(example = "PENDING")]
+    compliance_status: &'static str,
+    customer_account_id: Uuid,
+    /// What the badge is called.
+    #[schema(example = "Bronze")]
+    customer_account_category: String,
+    assigned_identification_badge: Uuid,
+    #[schema(example = "acme.jonedoe.ul")]
+    domain_namespace: String,
+}
+
+/// What is kept of the answer for repetitions: sealed under the customer's own key, so that it is forgotten with them.
+#[derive(Serialize, Deserialize)]
+struct KeptAnswer {
+    customer: Uuid,
+    sealed: String,
+}
+
+/// Who is to be onboarded.
+struct Asked {
+    address: Address,
+    custom: Option<CustomNamespace>,
+    provider: Option<String>,
+    /// As which another tenant knows the address.
+    known_as: Option<String>,
+    badge: Uuid,
+    phone: Phone,
+    told: Told,
+}
+
+/// Onboards a customer by an address that they control, and has them looked at.
+///
+/// Required: `identificationBadgeId`, `firstName` and `lastName` or else `fullName`, `accountAddress`,
+/// `customerMetaData`, `tenantId`, `dateOfBirth`, `email`, `phoneNumber`, `ip_address`, `address`, `selfieContent`,
+/// `bankAccountDetails`. A customer who has a wallet by this phone number already keeps it. The body may have 16 MiB.
+#[utoipa::path(post, path = "/tenant/customer", operation_id = "onboard_customer", tag = "Customers",
+    security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
+    request_body = CustomerDetails,
+    responses(
+        (status = 201, description = "The customer, whose compliance is pending", body = OnboardedCustomer),
+        WalletErrors, WalletPostErrors))]
+pub async fn onboard(caller: Tenant, State(app): State<App>, posted: Posted<CustomerDetails>) -> Result<Response> {
+    let Posted { body, once } = posted;
+    let asked = read(&app, &caller, body).await?;
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    if let Some(first) = once.first(&mut tx, caller.mode).await? {
+        return repeat(&app, &mut tx, caller.mode, first).await;
+    }
+    let now = app.clock.now().trunc_subsecs(6);
+    let (known, answer) = create(&app, &mut tx, &caller, &asked, now).await?;
+    let answer = serde_json::to_vec(&answer).map_err(Error::internal)?;
+    let sealed = known.key.seal(&context(caller.tenant, known.id, "answer"), &answer)?;
+    let kept = KeptAnswer { customer: known.id, sealed: STANDARD.encode(sealed.0) };
+    let kept = serde_json::to_vec(&kept).map_err(Error::internal)?;
+    once.keep(&mut tx, StatusCode::CREATED, &kept).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, [("content-type", "application/json")], answer).into_response())
+}
+
+/// The first answer to a repetition, as long as the customer is not forgotten.
+async fn repeat(
+    app: &App,
+    tx: &mut TenantTx,
+    mode: Mode,
+    mut first: crate::http::idempotency::First,
+) -> Result<Response> {
+    let kept: KeptAnswer = serde_json::from_slice(&first.body).map_err(Error::internal)?;
+    let identities = Identities::new(&app.keys, &app.blind_indexer, mode);
+    let known = identities.find(tx, kept.customer).await?.ok_or_else(refusal::no_account)?;
+    let sealed = Sealed(STANDARD.decode(&kept.sealed).map_err(Error::internal)?);
+    first.body = known.key.open(&context(tx.tenant(), known.id, "answer"), &sealed)?.to_vec();
+    Ok(first.response())
+}
+
+/// Reads and checks what can be without looking at the tenant's other customers.
+async fn read(app: &App, caller: &Tenant, mut details: CustomerDetails) -> Result<Asked> {
+    let tenant = details.tenant_id.take().ok_or_else(|| Error::missing_field("tenantId"))?;
+    is_own(caller, &tenant)?;
+    let address = details.account_address.take().ok_or_else(|| Error::missing_field("accountAddress"))?;
+    let address = read_address(app, &address)?;
+    let badge = details.identification_badge_id.take();
+    let badge = badge.ok_or_else(|| Error::missing_field("identificationBadgeId"))?;
+    let phone = details.phone_number.take().ok_or_else(|| Error::missing_field("phoneNumber"))?;
+    let phone = Phone::of_form(&phone).map_err(|why| Error::invalid_field("phoneNumber", why))?;
+    let missing = [
+        ("customerMetaData", details.customer_meta_data.is_none()),
+        ("dateOfBirth", details.date_of_birth.is_none()),
+        ("email", details.email.is_none()),
+        ("ip_address", details.ip_address.is_none()),
+        ("address", details.address.is_none()),
+        ("selfieContent", details.selfie_content.is_none()),
+        ("bankAccountDetails", details.bank_account_details.is_none()),
+    ];
+    if let Some((name, _)) = missing.into_iter().find(|(_, is_missing)| *is_missing) {
+        return Err(Error::missing_field(name));
+    }
+    let (custom, provider) = read_custom(details.custom_namespace.take(), details.provider.take())?;
+    let ul_namespace = details.ul_namespace.take();
+    let told = Told::of(details, app.clock.now().date_naive())?;
+    // Before the wait for other tenants' names.
+    told.profile.identification_index(&app.blind_indexer, caller.tenant, caller.mode)?;
+    let badge = badge.parse().map_err(|_| refusal::badge_not_allocated())?;
+    if let Some(custom) = &custom
+        && platform::is_ours(app, custom).await?
+    {
+        return Err(refusal::custom_namespace_taken());
+    }
+    let known_as = platform::known_as(app, caller, address, ul_namespace.as_deref()).await?;
+    let known_as = known_as.map_err(|platform::KnownElsewhere| refusal::address_taken())?;
+    Ok(Asked { address, custom, provider, known_as, badge, phone, told })
+}
+
+/// 403 unless a tenant named by a caller is the caller.
+pub(super) fn is_own(caller: &Tenant, tenant: &str) -> Result<()> {
+    let named: Option<Uuid> = tenant.trim().parse().ok();
+    if named == Some(caller.tenant.0) {
+        return Ok(());
+    }
+    Err(Error::forbidden("other_tenant", "tenantId is not the caller's"))
+}
+
+/// An address that somebody may control.
+pub(super) fn read_address(app: &App, text: &str) -> Result<Address> {
+    // Wallets write addresses in any case; the checksum of mixed case is documented as a placeholder that has none.
+    let address: Address = match ChecksumAddress::parse(&text.to_ascii_lowercase()) {
+        Ok(address) => address.0,
+        Err(why) => return Err(Error::invalid_field("accountAddress", why)),
+    };
+    let is_the_houses = address == app.chain.treasury() || app.tokens.by_contract(address).is_some();
+    if address.is_zero() || is_the_houses { Err(refusal::address_reserved()) } else { Ok(address) }
+}
+
+/// A custom name and where it is registered.
+pub(super) fn read_custom(
+    name: Option<String>,
+    provider: Option<String>,
+) -> Result<(Option<CustomNamespace>, Option<String>)> {
+    let name = name.filter(|name| !name.is_empty());
+    let custom = name.map(|name| CustomNamespace::parse(&name)).transpose();
+    let custom = custom.map_err(|why| Error::invalid_field("customNamespace", why))?;
+    let provider = provider.filter(|provider| !provider.is_empty());
+    if provider.as_ref().is_some_and(|provider| provider.chars().count() > 64) {
+        return Err(Error::invalid_field("provider", "must have at most 64 characters"));
+    }
+    Ok((custom, provider))
+}
+
+/// Stores a customer with all that belongs to one; the database sees to it that of several at once one is let in.
+async fn create(
+    app: &App,
+    tx: &mut TenantTx,
+    caller: &Tenant,
+    asked: &Asked,
+    now: DateTime<Utc>,
+) -> Result<(Known, OnboardedCustomer)> {
+    let (tenant, mode) = (caller.tenant, caller.mode);
+    let Told { profile, papers } = &asked.told;
+    let email = profile.email_index(&app.blind_indexer, tenant, mode)?;
+    let person = profile.identification_index(&app.blind_indexer, tenant, mode)?;
+    check_unknown(tx, mode, asked, &email, &person).await?;
+    let identities = Identities::new(&app.keys, &app.blind_indexer, mode);
+    let known = identities.of_phone(tx, &asked.phone, now).await?;
+    if store::has_profile(tx, known.id).await? {
+        // Whoever was faster had the same phone number; perhaps everything else too.
+        check_unknown(tx, mode, asked, &email, &person).await?;
+        return Err(refusal::already_onboarded());
+    }
+    let namespace = mint(tx, mode, asked.custom.as_ref()).await?;
+    let wallet = store::NewExternal {
+        mode,
+        customer: known.id,
+        address: asked.address,
+        namespace: &namespace,
+        custom: asked.custom.as_ref(),
+        provider: asked.provider.as_deref(),
+        known_as: asked.known_as.as_deref(),
+    };
+    store::insert_external(tx, &wallet).await.on_taken(refusal::address_taken, refusal::custom_namespace_exists)?;
+    let document = profile.seal(&known.key, tx, known.id)?;
+    store::insert_profile(tx, mode, known.id, &document, (&email, &person), now)
+        .await
+        .on_constraint("customer_profile_email_unique", |_| refusal::email_taken())
+        .on_constraint("customer_profile_identification_unique", |_| refusal::same_person())?;
+    papers::keep(tx, mode, &known, papers).await?;
+    let badge = Badges::assign_identification(tx, mode, UserGroup::WalletUser, known.id, asked.badge, now).await?;
+    let badge = badge.ok_or_else(refusal::badge_not_allocated)?;
+    compliance::ask(tx, mode, known.id, now).await?;
+
+    let message = format!("User has successfully onboarded with the badge {} [{}].", badge.name, badge.badge_id);
+    let data = Onboarded {
+        first_name: profile.get("firstName"),
+        middle_name: profile.get("middleName"),
+        last_name: profile.get("lastName"),
+        account_address: asked.address.to_checksum(None),
+        tenant_id: tenant,
+        date_of_birth: profile.get("dateOfBirth"),
+        email: profile.get("email"),
+        gender: profile.get("gender"),
+        phone_number: asked.phone.e164().to_owned(),
+        address: profile.get("address"),
+        tax: profile.get("tax"),
+        documents: profile.documents(),
+        face_image: profile.get("selfieContent"),
+        compliance_status: super::status::Standing::ONBOARDED.compliance.as_str(),
+        customer_account_id: known.id,
+        customer_account_category: badge.name,
+        assigned_identification_badge: badge.badge_id,
+        domain_namespace: namespace.as_str().to_owned(),
+    };
+    Ok((known, OnboardedCustomer { data, message }))
+}
+
+/// Says in a fixed order what of this customer another one has.
+async fn check_unknown(
+    tx: &mut TenantTx,
+    mode: Mode,
+    asked: &Asked,
+    email: &BlindIndex,
+    person: &BlindIndex,
+) -> Result<()> {
+    if store::by_address(tx, mode, asked.address).await?.is_some() {
+        return Err(refusal::address_taken());
+    }
+    if store::find_by_email(tx, mode, email).await?.is_some() {
+        return Err(refusal::email_taken());
+    }
+    if store::find_by_person(tx, mode, person).await?.is_some() {
+        return Err(refusal::same_person());
+    }
+    Ok(())
+}
+
+/// A name for a new wallet: the one that the custom name suggests if it is free, a random one otherwise.
+pub(super) async fn mint(tx: &mut TenantTx, mode: Mode, custom: Option<&CustomNamespace>) -> Result<Namespace> {
+    let root = store::tenant(tx).await?.0;
+    if let Some(suggested) = custom.and_then(|custom| Namespace::suggested(&root, custom))
+        && store::namespace_is_free(tx, mode, &suggested).await?
+    {
+        return Ok(suggested);
+    }
+    Ok(Namespace::random(&root))
+}

@@ -1,0 +1,117 @@
+//! SQL of compliance checks.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::db::{self, EngineTx, Error, TenantTx};
+use crate::foundation::Mode;
+
+/// A check that has not ended.
+pub struct Check {
+    pub id: Uuid,
+    pub customer: Uuid,
+    pub mode: Mode,
+    /// Whether the provider has said that it has it.
+    pub was_heard: bool,
+}
+
+pub async fn insert_check(
+    tx: &mut TenantTx,
+    mode: Mode,
+    customer: Uuid,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> db::Result<()> {
+    sqlx::query!(
+        "insert into compliance_check (tenant_id, id, customer_id, mode, state, created_at)
+        values ($1, $2, $3, $4, 'waiting', $5)",
+        tx.tenant().0,
+        id,
+        customer,
+        mode.as_str(),
+        now,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Ends a customer's open checks without a verdict: another one takes their place, or nobody asks any more.
+pub async fn supersede_checks(tx: &mut TenantTx, customer: Uuid, now: DateTime<Utc>) -> db::Result<()> {
+    sqlx::query!(
+        "update compliance_check set state = 'dropped', ended_at = $3
+        where tenant_id = $1 and customer_id = $2 and ended_at is null",
+        tx.tenant().0,
+        customer,
+        now,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn find_check(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Check>> {
+    let row = sqlx::query!(
+        "select customer_id, mode, state from compliance_check
+        where tenant_id = $1 and id = $2 and ended_at is null",
+        tx.tenant().0,
+        id,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(|row| check(id, row.customer_id, &row.mode, &row.state)).transpose()
+}
+
+/// The same, which nobody else ends until the transaction does.
+pub async fn hold_check(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Check>> {
+    let row = sqlx::query!(
+        "select customer_id, mode, state from compliance_check
+        where tenant_id = $1 and id = $2 and ended_at is null for update",
+        tx.tenant().0,
+        id,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(|row| check(id, row.customer_id, &row.mode, &row.state)).transpose()
+}
+
+fn check(id: Uuid, customer: Uuid, mode: &str, state: &str) -> db::Result<Check> {
+    let mode = Mode::from_word(mode).ok_or_else(|| Error::Decode(format!("{mode} is no mode").into()))?;
+    Ok(Check { id, customer, mode, was_heard: state != "waiting" })
+}
+
+/// Notes where a check stands; a state that ends it ends it.
+pub async fn end_check(
+    tx: &mut TenantTx,
+    id: Uuid,
+    state: &str,
+    now: DateTime<Utc>,
+    next_at: Option<DateTime<Utc>>,
+) -> db::Result<()> {
+    sqlx::query!(
+        "update compliance_check set state = $3, asked_at = coalesce(asked_at, $4), next_at = $5,
+            ended_at = case when $3 in ('accepted', 'rejected') then $4 end
+        where tenant_id = $1 and id = $2 and ended_at is null",
+        tx.tenant().0,
+        id,
+        state,
+        now,
+        next_at,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Checks of any tenant that are to be asked about again.
+pub async fn due_checks(tx: &mut EngineTx, now: DateTime<Utc>, limit: i64) -> db::Result<Vec<(Uuid, Uuid)>> {
+    let rows = sqlx::query!(
+        "select tenant_id, id from compliance_check
+        where state in ('pending', 'review') and next_at <= $1 order by next_at limit $2",
+        now,
+        limit,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.tenant_id, row.id)).collect())
+}

@@ -1,0 +1,234 @@
+//! SQL of what customers have told, and of what changed in it.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::db::{self, Error, TenantTx};
+use crate::foundation::{BlindIndex, Mode, Sealed};
+use crate::product::customers::status::{Account, Decision, Standing};
+
+/// A profile as stored.
+pub struct ProfileRow {
+    pub document: Sealed,
+    pub standing: Standing,
+    pub denial: Option<Sealed>,
+}
+
+/// A change as stored.
+pub struct Change {
+    pub old: Sealed,
+    pub new: Sealed,
+    pub remarks: Option<Sealed>,
+    /// The name of the API key by which it was made.
+    pub by: String,
+    pub at: DateTime<Utc>,
+}
+
+pub async fn insert_profile(
+    tx: &mut TenantTx,
+    mode: Mode,
+    customer: Uuid,
+    document: &Sealed,
+    indexes: (&BlindIndex, &BlindIndex),
+    now: DateTime<Utc>,
+) -> db::Result<()> {
+    let standing = Standing::ONBOARDED;
+    sqlx::query!(
+        "insert into customer_profile (tenant_id, customer_id, mode, document, email_index, identification_index,
+            onboarding_status, compliance_status, kyc_status, account_status, funding_status, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
+        tx.tenant().0,
+        customer,
+        mode.as_str(),
+        document.0,
+        indexes.0.as_str(),
+        indexes.1.as_str(),
+        standing.onboarding.as_str(),
+        standing.compliance.as_str(),
+        standing.kyc.as_str(),
+        standing.account.as_str(),
+        standing.funding.as_str(),
+        now,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn update_profile(
+    tx: &mut TenantTx,
+    customer: Uuid,
+    document: &Sealed,
+    indexes: (&BlindIndex, &BlindIndex),
+    now: DateTime<Utc>,
+) -> db::Result<()> {
+    sqlx::query!(
+        "update customer_profile set document = $3, email_index = $4, identification_index = $5, updated_at = $6
+        where tenant_id = $1 and customer_id = $2",
+        tx.tenant().0,
+        customer,
+        document.0,
+        indexes.0.as_str(),
+        indexes.1.as_str(),
+        now,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn set_standing(
+    tx: &mut TenantTx,
+    customer: Uuid,
+    standing: &Standing,
+    denial: Option<&Sealed>,
+    now: DateTime<Utc>,
+) -> db::Result<()> {
+    sqlx::query!(
+        "update customer_profile set onboarding_status = $3, compliance_status = $4, kyc_status = $5,
+            account_status = $6, funding_status = $7, denial_sealed = $8, updated_at = $9
+        where tenant_id = $1 and customer_id = $2",
+        tx.tenant().0,
+        customer,
+        standing.onboarding.as_str(),
+        standing.compliance.as_str(),
+        standing.kyc.as_str(),
+        standing.account.as_str(),
+        standing.funding.as_str(),
+        denial.map(|sealed| sealed.0.as_slice()),
+        now,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::Result<Option<ProfileRow>> {
+    let row = sqlx::query!(
+        "select document, onboarding_status, compliance_status, kyc_status, account_status, funding_status,
+            denial_sealed
+        from customer_profile where tenant_id = $1 and mode = $2 and customer_id = $3",
+        tx.tenant().0,
+        mode.as_str(),
+        customer,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let unknown = |word: &str| Error::Decode(format!("{word} is no status").into());
+    let decision = |word: &str| Decision::from_word(word).ok_or_else(|| unknown(word));
+    Ok(Some(ProfileRow {
+        document: Sealed(row.document),
+        standing: Standing {
+            onboarding: decision(&row.onboarding_status)?,
+            compliance: decision(&row.compliance_status)?,
+            kyc: decision(&row.kyc_status)?,
+            account: Account::from_word(&row.account_status).ok_or_else(|| unknown(&row.account_status))?,
+            funding: decision(&row.funding_status)?,
+        },
+        denial: row.denial_sealed.map(Sealed),
+    }))
+}
+
+pub async fn has_profile(tx: &mut TenantTx, customer: Uuid) -> db::Result<bool> {
+    let exists = sqlx::query_scalar!(
+        r#"select exists (select from customer_profile where tenant_id = $1 and customer_id = $2) as "exists!""#,
+        tx.tenant().0,
+        customer,
+    );
+    exists.fetch_one(&mut **tx).await
+}
+
+/// Whether the tenant has onboarded anybody.
+pub async fn has_customers(tx: &mut TenantTx, mode: Mode) -> db::Result<bool> {
+    let exists = sqlx::query_scalar!(
+        r#"select exists (select from customer_profile where tenant_id = $1 and mode = $2) as "exists!""#,
+        tx.tenant().0,
+        mode.as_str(),
+    );
+    exists.fetch_one(&mut **tx).await
+}
+
+pub async fn find_by_email(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Result<Option<Uuid>> {
+    let id = sqlx::query_scalar!(
+        "select customer_id from customer_profile where tenant_id = $1 and mode = $2 and email_index = $3",
+        tx.tenant().0,
+        mode.as_str(),
+        index.as_str(),
+    );
+    id.fetch_optional(&mut **tx).await
+}
+
+pub async fn find_by_person(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Result<Option<Uuid>> {
+    let id = sqlx::query_scalar!(
+        "select customer_id from customer_profile where tenant_id = $1 and mode = $2 and identification_index = $3",
+        tx.tenant().0,
+        mode.as_str(),
+        index.as_str(),
+    );
+    id.fetch_optional(&mut **tx).await
+}
+
+/// Keeps what a document was before and after.
+pub async fn insert_change(
+    tx: &mut TenantTx,
+    mode: Mode,
+    customer: Uuid,
+    (old, new, remarks): (&Sealed, &Sealed, Option<&Sealed>),
+    key: Uuid,
+    now: DateTime<Utc>,
+) -> db::Result<()> {
+    sqlx::query!(
+        "insert into customer_change (tenant_id, id, customer_id, mode, old_sealed, new_sealed, remarks_sealed, key_id,
+            created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        tx.tenant().0,
+        Uuid::now_v7(),
+        customer,
+        mode.as_str(),
+        old.0,
+        new.0,
+        remarks.map(|sealed| sealed.0.as_slice()),
+        key,
+        now,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// All changes of a customer, newest first.
+pub async fn changes_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<Change>> {
+    let rows = sqlx::query!(
+        "select c.old_sealed, c.new_sealed, c.remarks_sealed, k.name, c.created_at
+        from customer_change c join api_key k on k.tenant_id = c.tenant_id and k.id = c.key_id
+        where c.tenant_id = $1 and c.customer_id = $2 order by c.id desc",
+        tx.tenant().0,
+        customer,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let change = |row: Vec<u8>| Sealed(row);
+    Ok(rows
+        .into_iter()
+        .map(|row| Change {
+            old: change(row.old_sealed),
+            new: change(row.new_sealed),
+            remarks: row.remarks_sealed.map(change),
+            by: row.name,
+            at: row.created_at,
+        })
+        .collect())
+}
+
+/// Removes all that a customer has told, and its history.
+pub async fn delete_profile(tx: &mut TenantTx, customer: Uuid) -> db::Result<()> {
+    let tenant = tx.tenant().0;
+    sqlx::query!("delete from customer_change where tenant_id = $1 and customer_id = $2", tenant, customer)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query!("delete from customer_profile where tenant_id = $1 and customer_id = $2", tenant, customer)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,158 @@
+//! `POST /tenant/customer/update`
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::SubsecRound;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::profile::{Profile, Told, seal};
+use super::request::CustomerDetails;
+use super::status::Decision;
+use super::{compliance, papers, refusal, store};
+use crate::auth::Tenant;
+use crate::db::TenantTx;
+use crate::foundation::Phone;
+use crate::http::openapi::{WalletErrors, WalletPostErrors};
+use crate::http::{Error, OnConstraint, Posted, Result};
+use crate::product::App;
+use crate::product::badges::{Badges, UserGroup};
+use crate::product::users::{Identities, Known};
+
+/// The answer to an update.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdatedCustomer {
+    #[serde(rename = "type")]
+    #[schema(example = "Success")]
+    kind: &'static str,
+    assigned_identification_badge: Uuid,
+    #[schema(
+        example = "User has successfully onboarded with the badge Bronze [8d16684e-ee0a-4c10-83c0-c4d89e6a8666]."
+    )]
+    message: String,
+}
+
+/// Changes what is known of a customer; what is not told stays. What was before is kept.
+///
+/// Required: `identificationBadgeId`, `customerAccountId`, `address`, `email`, `phoneNumber`, `ip_address`,
+/// `selfieContent`, `bankAccountDetails`, `plaidDetails`. With `reRunComplianceCheck` the customer is looked at again. The
+/// body may have 16 MiB.
+#[utoipa::path(post, path = "/tenant/customer/update", operation_id = "update_customer", tag = "Customers",
+    security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
+    request_body = CustomerDetails,
+    responses(
+        (status = 202, description = "It is changed", body = UpdatedCustomer),
+        WalletErrors, WalletPostErrors))]
+pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<CustomerDetails>) -> Result<Response> {
+    let Posted { body: mut details, once } = posted;
+    if let Some(tenant) = &details.tenant_id {
+        super::onboarding::is_own(&caller, tenant)?;
+    }
+    let (customer, badge, phone) = required(&mut details)?;
+    let (looks_again, remarks) = (details.re_run_compliance_check.unwrap_or(false), details.remarks.take());
+    if remarks.as_ref().is_some_and(|remarks| remarks.chars().count() > 2_000) {
+        return Err(Error::invalid_field("remarks", "must have at most 2000 characters"));
+    }
+    let now = app.clock.now().trunc_subsecs(6);
+    let told = Told::of(details, now.date_naive())?;
+
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    if let Some(first) = once.replay(&mut tx, caller.mode).await? {
+        return Ok(first);
+    }
+    let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
+    let known = identities.hold(&mut tx, customer).await?.ok_or_else(refusal::no_account)?;
+    let row = store::find_profile(&mut tx, caller.mode, known.id).await?.ok_or_else(refusal::no_account)?;
+    match (row.standing.onboarding, row.standing.compliance) {
+        (Decision::Pending | Decision::Review, _) => return Err(refusal::still_pending()),
+        (Decision::Rejected, _) => return Err(refusal::was_rejected()),
+        (Decision::Accepted, Decision::Rejected) if !looks_again => return Err(refusal::checks_failed()),
+        (Decision::Accepted, _) => {}
+    }
+    let old = Snapshot { profile: Profile::open(&known.key, &tx, known.id, &row.document)?, phone: known.phone(&tx)? };
+    identities
+        .move_to(&mut tx, &known, &phone, &caller, now)
+        .await
+        .map_err(|error| if error.status() == StatusCode::CONFLICT { refusal::known_already() } else { error })?;
+    let new = Snapshot { profile: old.profile.with(told.profile), phone: phone.e164().to_owned() };
+    let email = new.profile.email_index(&app.blind_indexer, caller.tenant, caller.mode)?;
+    let person = new.profile.identification_index(&app.blind_indexer, caller.tenant, caller.mode)?;
+    let document = new.profile.seal(&known.key, &tx, known.id)?;
+    store::update_profile(&mut tx, known.id, &document, (&email, &person), now)
+        .await
+        .on_constraint("customer_profile_email_unique", |_| refusal::known_already())
+        .on_constraint("customer_profile_identification_unique", |_| refusal::known_already())?;
+    papers::keep(&mut tx, caller.mode, &known, &told.papers).await?;
+    remember(&mut tx, &caller, &known, (&old, &new), remarks.as_deref(), now).await?;
+    let group = UserGroup::WalletUser;
+    let badge = match badge {
+        Some(badge) => Badges::assign_identification(&mut tx, caller.mode, group, known.id, badge, now).await?,
+        None => None,
+    };
+    let badge = badge.ok_or_else(refusal::badge_not_updated)?;
+    if looks_again {
+        let standing = row.standing.looked_at_again();
+        store::set_standing(&mut tx, known.id, &standing, None, now).await?;
+        compliance::ask(&mut tx, caller.mode, known.id, now).await?;
+    }
+    let message = format!("User has successfully onboarded with the badge {} [{}].", badge.name, badge.badge_id);
+    let answer = UpdatedCustomer { kind: "Success", assigned_identification_badge: badge.badge_id, message };
+    once.commit(tx, StatusCode::ACCEPTED, &answer).await
+}
+
+/// What an update must have: whose it is, the badge if it is one's id, and the phone number.
+fn required(details: &mut CustomerDetails) -> Result<(Uuid, Option<Uuid>, Phone)> {
+    let is_complete = details.address.is_some()
+        && details.email.is_some()
+        && details.ip_address.is_some()
+        && details.selfie_content.is_some()
+        && details.bank_account_details.is_some()
+        && details.plaid_details.is_some();
+    let (customer, badge) = (details.customer_account_id.take(), details.identification_badge_id.take());
+    let (Some(customer), Some(badge), Some(phone), true) = (customer, badge, details.phone_number.take(), is_complete)
+    else {
+        return Err(refusal::incomplete());
+    };
+    let customer = customer.parse().map_err(|_| refusal::no_account())?;
+    let phone = Phone::of_form(&phone).map_err(|why| Error::invalid_field("phoneNumber", why))?;
+    Ok((customer, badge.parse().ok(), phone))
+}
+
+/// What was known of a customer at a moment.
+struct Snapshot {
+    profile: Profile,
+    phone: String,
+}
+
+impl Snapshot {
+    fn fields(&self) -> Profile {
+        let mut fields = self.profile.clone();
+        fields.0.insert("phoneNumber".to_owned(), Value::String(self.phone.clone()));
+        fields
+    }
+}
+
+/// Keeps what was before and what is after, unless they are the same.
+async fn remember(
+    tx: &mut TenantTx,
+    caller: &Tenant,
+    known: &Known,
+    (old, new): (&Snapshot, &Snapshot),
+    remarks: Option<&str>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<()> {
+    let (old, new) = (old.fields(), new.fields());
+    if old == new {
+        return Ok(());
+    }
+    let seal = |what, value: &Profile| seal(&known.key, caller.tenant, known.id, what, value);
+    let (old, new) = (seal("change from", &old)?, seal("change to", &new)?);
+    let remarks = remarks.map(|text| super::profile::seal(&known.key, caller.tenant, known.id, "remarks", &text));
+    let remarks = remarks.transpose()?;
+    let kept = (&old, &new, remarks.as_ref());
+    Ok(store::insert_change(tx, caller.mode, known.id, kept, caller.key_id, now).await?)
+}

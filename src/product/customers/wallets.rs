@@ -1,0 +1,212 @@
+//! `POST /tenant/customer/add-wallet`, `PUT /tenant/customer/{customerId}`,
+//! `PUT /tenant/customer/primary-wallet/{namespace}/{isPrimary}`
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::directory::{Directory, NamedWallet, Party};
+use super::onboarding::{is_own, mint, read_address, read_custom};
+use super::refusal::{self, OnTaken};
+use super::request::{NewCustomNamespace, NewWallet};
+use super::{platform, store};
+use crate::auth::Tenant;
+use crate::db::TenantTx;
+use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
+use crate::http::{Error, Path, Posted, Result};
+use crate::product::App;
+use crate::product::badges::Badges;
+use crate::product::users::Identities;
+
+/// The answer to a wallet that was added.
+#[derive(Serialize, ToSchema)]
+pub struct AddedWallet {
+    data: WalletOfCustomer,
+    #[schema(example = "wallet added successfully")]
+    message: &'static str,
+}
+
+/// Whose wallet, by which name.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WalletOfCustomer {
+    customer_account_id: Uuid,
+    #[schema(example = "acme.jonedoe.ul")]
+    namespace: String,
+}
+
+/// It is done.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CustomerChanged)]
+pub struct Done {
+    #[schema(example = "success")]
+    message: &'static str,
+}
+
+/// Adds an address that a customer controls.
+///
+/// Exactly one of `customerAccountId` and `businessUserId` says whose it is.
+#[utoipa::path(post, path = "/tenant/customer/add-wallet", operation_id = "add_wallet", tag = "Customers",
+    security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
+    request_body = NewWallet,
+    responses(
+        (status = 201, description = "The wallet has a name", body = AddedWallet),
+        WalletErrors, WalletPostErrors))]
+pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWallet>) -> Result<Response> {
+    let Posted { body, once } = posted;
+    is_own(&caller, &body.tenant_id)?;
+    let customer = whose(&body)?;
+    let address = read_address(&app, &body.account_address).map_err(|error| match error.code() {
+        "address_reserved" => refusal::add_wallet(NOT_UNIQUE),
+        _ => error,
+    })?;
+    let (custom, provider) = read_custom(Some(body.custom_namespace), Some(body.provider))?;
+    let custom = custom.ok_or_else(|| Error::invalid_field("customNamespace", "must not be empty"))?;
+    if platform::is_ours(&app, &custom).await? {
+        return Err(refusal::add_wallet(NAME_TAKEN));
+    }
+    // A second tenant has to say as what it knows the address, which this route has no field for.
+    if platform::known_as(&app, &caller, address, None).await?.is_err() {
+        return Err(refusal::add_wallet(NOT_UNIQUE));
+    }
+
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    if let Some(first) = once.replay(&mut tx, caller.mode).await? {
+        return Ok(first);
+    }
+    let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
+    let known = identities.hold(&mut tx, customer).await?.ok_or_else(|| refusal::add_wallet(NOT_FOUND))?;
+    if !store::has_profile(&mut tx, known.id).await? {
+        return Err(refusal::add_wallet("Not able to fetch basic details of wallet user"));
+    }
+    if store::by_address(&mut tx, caller.mode, address).await?.is_some() {
+        return Err(refusal::add_wallet(NOT_UNIQUE));
+    }
+    let namespace = mint(&mut tx, caller.mode, Some(&custom)).await?;
+    let wallet = store::NewExternal {
+        mode: caller.mode,
+        customer: known.id,
+        address,
+        namespace: &namespace,
+        custom: Some(&custom),
+        provider: provider.as_deref(),
+        known_as: None,
+    };
+    store::insert_external(&mut tx, &wallet)
+        .await
+        .on_taken(|| refusal::add_wallet(NOT_UNIQUE), || refusal::add_wallet(NAME_TAKEN))?;
+    if let Some(badge) = body.financial_badge_id.filter(|badge| !badge.is_empty()) {
+        let token = body.token_symbol.ok_or_else(|| Error::missing_field("tokenSymbol"))?;
+        // A badge may be given before the token is configured.
+        let is_symbol = (1..=12).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_alphanumeric());
+        let badge: Option<Uuid> = badge.parse().ok().filter(|_| is_symbol);
+        let badge = badge.ok_or_else(|| refusal::add_wallet(TRY_AGAIN))?;
+        let now = app.clock.now();
+        if !Badges::assign_financial(&mut tx, caller.mode, known.id, address, &token, badge, now).await? {
+            return Err(refusal::add_wallet(TRY_AGAIN));
+        }
+    }
+    let data = WalletOfCustomer { customer_account_id: known.id, namespace: namespace.as_str().to_owned() };
+    let answer = AddedWallet { data, message: "wallet added successfully" };
+    once.commit(tx, StatusCode::CREATED, &answer).await
+}
+
+const NOT_UNIQUE: &str = "Please use unique account address";
+const NAME_TAKEN: &str = "Custom namespace is already taken";
+const NOT_FOUND: &str = "Wallet user details not found";
+const TRY_AGAIN: &str = "Something went wrong, please try again";
+
+/// The one customer that a body names.
+fn whose(body: &NewWallet) -> Result<Uuid> {
+    let named = |id: &Option<String>| id.clone().filter(|id| !id.is_empty());
+    match (named(&body.customer_account_id), named(&body.business_user_id)) {
+        (Some(customer), None) => customer.parse().map_err(|_| refusal::add_wallet(NOT_FOUND)),
+        (None, Some(_)) => Err(refusal::add_wallet(NOT_FOUND)),
+        (None, None) => Err(Error::missing_field("customerAccountId")),
+        (Some(_), Some(_)) => {
+            Err(Error::invalid_field("businessUserId", "must not be given together with customerAccountId"))
+        }
+    }
+}
+
+/// Gives a customer's primary wallet another custom name.
+#[utoipa::path(put, path = "/tenant/customer/{customerId}", operation_id = "set_custom_namespace", tag = "Customers",
+    security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
+    params(("customerId" = String, Path, description = "The customer's id")),
+    request_body = NewCustomNamespace,
+    responses(
+        (status = 200, description = "The wallet has the name", body = Done),
+        (status = 404, description = "There is no such customer", body = WalletError),
+        WalletErrors, WalletPostErrors))]
+pub async fn set_custom_namespace(
+    caller: Tenant,
+    State(app): State<App>,
+    Path(customer): Path<String>,
+    posted: Posted<NewCustomNamespace>,
+) -> Result<Json<Done>> {
+    let (custom, _) = read_custom(Some(posted.body.custom_namespace), None)?;
+    let custom = custom.ok_or_else(|| Error::invalid_field("customNamespace", "must not be empty"))?;
+    if platform::is_ours(&app, &custom).await? {
+        return Err(refusal::custom_namespace_taken());
+    }
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    let (customer, wallets) = held(&app, &mut tx, &caller, &customer).await?;
+    let wallet = wallets.iter().find(|wallet| wallet.is_primary).or(wallets.iter().find(|wallet| !wallet.is_smart));
+    let wallet = wallet.ok_or_else(refusal::no_account)?;
+    debug_assert_eq!(wallet.customer, customer);
+    store::set_custom_namespace(&mut tx, wallet.id, &custom)
+        .await
+        .on_taken(refusal::custom_namespace_taken, refusal::custom_namespace_taken)?;
+    tx.commit().await?;
+    Ok(Json(Done { message: "success" }))
+}
+
+/// A customer, locked, and the wallets.
+async fn held(app: &App, tx: &mut TenantTx, caller: &Tenant, customer: &str) -> Result<(Uuid, Vec<NamedWallet>)> {
+    let customer: Uuid = customer.parse().map_err(|_| refusal::unknown())?;
+    let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
+    let known = identities.hold(tx, customer).await?.ok_or_else(refusal::unknown)?;
+    let wallets = store::hold_wallets(tx, caller.mode, known.id).await?;
+    Ok((known.id, wallets.into_iter().map(NamedWallet::of).collect::<Result<_>>()?))
+}
+
+/// Makes a wallet its customer's primary one, in place of another, or no longer that.
+#[utoipa::path(put, path = "/tenant/customer/primary-wallet/{namespace}/{isPrimary}", operation_id = "set_primary_wallet",
+    tag = "Customers",
+    security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
+    params(
+        ("namespace" = String, Path, description = "The wallet's name among the tenant's, its custom name or its address"),
+        ("isPrimary" = String, Path, description = "`true` or `false`")),
+    responses(
+        (status = 200, description = "So it is", body = Done),
+        (status = 404, description = "There is no such wallet", body = WalletError),
+        WalletErrors))]
+pub async fn set_primary(
+    caller: Tenant,
+    State(app): State<App>,
+    Path((namespace, is_primary)): Path<(String, String)>,
+) -> Result<Json<Done>> {
+    let is_primary = match is_primary.to_ascii_lowercase().as_str() {
+        "true" => true,
+        "false" => false,
+        _ => return Err(Error::invalid_field("isPrimary", "must be true or false")),
+    };
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    let Some(Party::Wallet(wallet)) = Directory::resolve(&mut tx, caller.mode, &namespace).await? else {
+        return Err(refusal::unknown());
+    };
+    // Looked at again behind the lock: the wallet may have gone with its customer.
+    let (customer, wallets) = held(&app, &mut tx, &caller, &wallet.customer.to_string()).await?;
+    let wallet = wallets.into_iter().find(|held| held.id == wallet.id).ok_or_else(refusal::unknown)?;
+    if is_primary {
+        store::set_primary(&mut tx, customer, Some(wallet.id)).await?;
+    } else if wallet.is_primary {
+        store::set_primary(&mut tx, customer, None).await?;
+    }
+    tx.commit().await?;
+    Ok(Json(Done { message: "success" }))
+}

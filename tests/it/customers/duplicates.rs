@@ -1,0 +1,117 @@
+//! What only one customer can have, in the documented words.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use super::at_once;
+use super::{acme, badge, onboard, person};
+use crate::harness::app::TestApp;
+use crate::harness::tenant::phone;
+
+#[tokio::test]
+async fn what_another_customer_has_is_refused_by_name() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    onboard(&acme.live, &person(&acme, badge, 1)).await.expect(201);
+    let with = async |changes: &[(&str, serde_json::Value)]| {
+        let mut body = person(&acme, badge, 2);
+        for (field, value) in changes {
+            body[*field] = value.clone();
+        }
+        onboard(&acme.live, &body).await
+    };
+    let address = json!(format!("0x{:040X}", 1));
+    assert_snapshot!(with(&[("accountAddress", address)]).await, @r#"400 {"errors":[{"error_code":"ULOT0043","message":"Blockchain address already exists on the platform, onboarding not permitted.","type":"Duplicate"}]}"#);
+    assert_snapshot!(with(&[("customNamespace", json!("Person-1.ETH"))]).await, @r#"400 {"errors":[{"error_code":"ULOT0044","message":"UNS ID (Custom namespace) already exists on the platform, onboarding not permitted.","type":"Duplicate"}]}"#);
+    // `l` for `1`.
+    assert_snapshot!(with(&[("customNamespace", json!("person-l.eth"))]).await, @r#"400 {"errors":[{"error_code":"ULOT0044","message":"UNS ID (Custom namespace) already exists on the platform, onboarding not permitted.","type":"Duplicate"}]}"#);
+    assert_snapshot!(with(&[("email", json!("PERSON1@mail.example"))]).await, @r#"400 {"errors":[{"message":"A user is already been registered with provided email id","type":"Duplicate"}]}"#);
+    assert_snapshot!(with(&[("firstName", json!(" jone1 "))]).await, @r#"400 {"errors":[{"error_code":"ULOT0045","message":"Customer has already been onboarded based on unique identification parameters.","type":"Duplicate"}]}"#);
+    assert_snapshot!(with(&[("phoneNumber", json!(phone(1)))]).await, @r#"400 {"errors":[{"message":"Wallet user already exists inside tenant","type":"onboard"}]}"#);
+    assert_snapshot!(with(&[("accountAddress", json!(app.app.chain.treasury()))]).await, @r#"400 {"errors":[{"message":"Account address already taken","type":"Duplicate"}]}"#);
+    assert_snapshot!(with(&[("customNamespace", json!("acme.ul"))]).await, @r#"400 {"errors":[{"message":"Custom namespace is taken","type":"Onboard Customer"}]}"#);
+    assert_snapshot!(with(&[("customNamespace", json!("acme.person-1.ul"))]).await, @r#"400 {"errors":[{"message":"Custom namespace is taken","type":"Onboard Customer"}]}"#);
+    // The same name with another number of the state's is another person.
+    with(&[("firstName", json!("Jone1")), ("ssn", json!("another"))]).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_address_is_onboarded_elsewhere_only_by_who_knows_its_name() {
+    let app = TestApp::new().await;
+    let (acme, of_acme) = acme(&app).await;
+    let globex = app.tenant("globex").await;
+    let of_globex = badge(&app, &globex, "Silverone").await;
+    onboard(&acme.live, &person(&acme, of_acme, 1)).await.expect(201);
+
+    let mut body = person(&globex, of_globex, 1);
+    body["customNamespace"] = json!("other.eth");
+    for unknown in ["digit.sam.ul", "globex.person-1.ul", ""] {
+        body["ulNamespace"] = json!(unknown);
+        let answer = onboard(&globex.live, &body).await.expect(400);
+        assert_eq!(answer.json["errors"][0]["error_code"], "ULOT0043", "{answer}");
+    }
+    body["ulNamespace"] = json!("acme.person-1.ul");
+    let answer = onboard(&globex.live, &body).await.expect(201);
+    // Person, e-mail address and phone number are each tenant's own; the name that somebody registered is not.
+    let customer = super::id_of(&answer);
+    let wallets = super::details(&globex.live, customer).await["wallets"].clone();
+    assert_eq!((&wallets[0]["isGlobal"], &wallets[0]["tenantName"]), (&json!(true), &json!("globex")));
+    let mut body = person(&globex, of_globex, 3);
+    body["customNamespace"] = json!("person-1.eth");
+    let answer = onboard(&globex.live, &body).await.expect(400);
+    assert_eq!(answer.json["errors"][0]["error_code"], "ULOT0044", "{answer}");
+}
+
+#[tokio::test]
+async fn of_two_tenants_that_onboard_one_address_at_once_one_does() {
+    let app = TestApp::new().await;
+    let (acme, of_acme) = acme(&app).await;
+    let globex = app.tenant("globex").await;
+    let of_globex = badge(&app, &globex, "Silverone").await;
+    let answers = at_once(10, |index| {
+        let (tenant, badge) = if index % 2 == 0 { (acme.clone(), of_acme) } else { (globex.clone(), of_globex) };
+        let mut body = person(&tenant, badge, u32::try_from(index).unwrap() + 10);
+        body["accountAddress"] = json!("0x00000000000000000000000000000000000000bb");
+        async move { onboard(&tenant.live, &body).await }
+    })
+    .await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!((answer.status, &answer.json["errors"][0]["error_code"]), (400, &json!("ULOT0043")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn fault_22_another_tenants_customer_is_not_there_in_any_route() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let globex = app.tenant("globex").await;
+    let own = super::badge(&app, &globex, "Bronzeone").await;
+    super::accepted(&globex, own, 5).await;
+    let customer = super::accepted(&acme, badge, 1).await;
+    let traces = ["Jone1", "person1@mail", "acme.person-1", "person-1.eth", "0000000000000000000000000000000000000001"];
+    let get = async |what: &str| globex.live.get(&format!("/tenant/customer/{what}/{customer}")).await.expect(404);
+    let mut answers = vec![get("customer-full-details").await, get("pii-customer-details").await];
+    answers.push(globex.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(404));
+    let update = super::update_of(&globex, own, customer, 1);
+    answers.push(globex.live.post("/tenant/customer/update", update).await.expect(400));
+    let wallet = json!({
+        "customerAccountId": customer, "tenantId": globex.id, "customNamespace": "z.eth", "provider": "ens",
+        "accountAddress": "0x00000000000000000000000000000000000000ee",
+    });
+    answers.push(globex.live.post("/tenant/customer/add-wallet", wallet).await.expect(400));
+    let name = json!({"customNamespace": "z.eth"});
+    answers.push(globex.live.put(&format!("/tenant/customer/{customer}"), name).await.expect(404));
+    for named in ["acme.person-1.ul", "person-1.eth", "0x0000000000000000000000000000000000000001", "acme.ul"] {
+        let path = format!("/tenant/customer/primary-wallet/{named}/false");
+        answers.push(globex.live.put(&path, json!({})).await.expect(404));
+    }
+    // Another tenant's badge is nobody's.
+    let answer = onboard(&globex.live, &person(&globex, badge, 6)).await.expect(400);
+    assert_eq!(answer.json["errors"][0]["error_code"], "ULOT0047", "{answer}");
+    answers.push(answer);
+    for answer in answers {
+        assert!(traces.iter().all(|trace| !answer.text.contains(trace)), "{answer}");
+    }
+    assert_eq!(super::details(&acme.live, customer).await["wallets"][0]["isPrimary"], true);
+}
