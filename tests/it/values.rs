@@ -115,7 +115,8 @@ async fn fault_23_no_text_in_any_field_breaks_anything() {
                     || path.contains("/otp/") && answer.status == 429
                     || *path == "/auth/preauth-token" && answer.status == 429;
                 let is_anothers = field == "tenantId" && answer.status == 403;
-                let is_expected = leads_nowhere || is_turned_away || is_anothers || matches!(answer.status, 200..=204 | 400 | 409);
+                let is_expected =
+                    leads_nowhere || is_turned_away || is_anothers || matches!(answer.status, 200..=204 | 400 | 409);
                 assert!(is_expected, "{shown}: {answer}");
                 if answer.status != 204 {
                     assert_eq!(answer.header("content-type"), "application/json", "{shown}");
