@@ -151,9 +151,9 @@ pub struct BadgeUnknown {
 /// Shows a badge with its tokens and the rules of its customers' movements of money.
 #[utoipa::path(get, path = "/tenant/badge/{badgeId}", operation_id = "show_badge", tag = "Badges",
     security(("api_key" = [])), params(("badgeId" = Uuid, Path)),
-    responses((status = 200, description = "The badge", body = BadgeDetails),
+    responses(WalletErrors, (status = 200, description = "The badge", body = BadgeDetails),
         (status = 400, description = "There is no such badge", body = BadgeUnknown),
-        (status = 404, description = "The path leads nowhere", body = WalletError), WalletErrors))]
+        (status = 404, description = "The path leads nowhere", body = WalletError)))]
 pub async fn show(caller: Tenant, State(app): State<App>, Path(id): Path<String>) -> Result<Json<BadgeDetails>> {
     let id = Uuid::try_parse(&id).map_err(|_| no_details())?;
     let now = app.clock.now();
