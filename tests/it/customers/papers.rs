@@ -1,6 +1,6 @@
 //! Papers: what they are, where they lie, and that nobody reads them there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ async fn with_folder() -> (TestApp, PathBuf) {
     (TestApp::with(|variables| drop(variables.insert("DOCUMENT_STORE", url))).await, folder)
 }
 
-fn files(folder: &PathBuf) -> Vec<PathBuf> {
+fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()

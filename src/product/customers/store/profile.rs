@@ -208,13 +208,12 @@ pub async fn changes_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<Cha
     )
     .fetch_all(&mut **tx)
     .await?;
-    let change = |row: Vec<u8>| Sealed(row);
     Ok(rows
         .into_iter()
         .map(|row| Change {
-            old: change(row.old_sealed),
-            new: change(row.new_sealed),
-            remarks: row.remarks_sealed.map(change),
+            old: Sealed(row.old_sealed),
+            new: Sealed(row.new_sealed),
+            remarks: row.remarks_sealed.map(Sealed),
             by: row.name,
             at: row.created_at,
         })
