@@ -61,9 +61,10 @@ pub fn serve_layers(router: Router, settings: &HttpSettings) -> Router {
     let cors = (!settings.cors_origins.is_empty()).then(|| cors(settings.cors_origins.clone()));
     let rates = RateLimit::new(settings.rate_limits, settings.trusted_proxies);
     router
-        // The limit of routes that say nothing else; none may say more than the outer one.
+        // The limit of routes that say nothing else. Read up to there, so that who sends a little more hears the answer.
         .layer(DefaultBodyLimit::max(settings.body_limit))
-        .layer(RequestBodyLimitLayer::new(settings.body_limit.max(LARGEST_BODY)))
+        // Refused unread, whatever a route says.
+        .layer(RequestBodyLimitLayer::new(settings.body_limit.max(2 * LARGEST_BODY)))
         .layer(
             ServiceBuilder::new()
                 .layer(SetSensitiveRequestHeadersLayer::new(secret_headers()))

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::at_once;
 use super::{REQUIRED, accepted, acme, details, id_of, onboard, person, update_of};
+use crate::harness::actor::Actor;
 use crate::harness::app::TestApp;
 use crate::harness::tenant::phone;
 
@@ -148,6 +149,6 @@ async fn another_tenants_id_is_forbidden() {
     let mut body = person(&acme, badge, 1);
     body["tenantId"] = json!(globex.id);
     assert_snapshot!(onboard(&acme.live, &body).await, @r#"403 {"errors":[{"message":"Access denied for this resource","type":"Access control"}]}"#);
-    let both = acme.live.with("tenant-id", &globex.id.to_string());
-    assert_eq!(onboard(&both, &body).await.status, 401);
+    let pair = [("tenant-id", &*globex.id.to_string()), ("api-key", &*acme.live_key)];
+    assert_eq!(onboard(&Actor::new(&app.base_url, &pair), &body).await.status, 401);
 }
