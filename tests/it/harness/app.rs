@@ -239,6 +239,7 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         ("PAYOUT_PROVIDER", "simulator".to_owned()),
         ("SMS_PROVIDER", "outbox".to_owned()),
         ("MAIL_PROVIDER", "outbox".to_owned()),
+        ("COMPLIANCE_TOKEN", hex_key()),
         ("TWILIO_AUTH_TOKEN", hex_key()),
         ("SMTP_URL", format!("smtps://acme:{}@mail.invalid", hex_key())),
         ("PAYOUT_TOKEN", hex_key()),
