@@ -55,16 +55,16 @@ async fn an_unknown_path_is_told_in_the_dialect_of_its_surface() {
     //v1/users/fund 404 {"error":"not_found","message":"there is nothing at this path"}
     /V1/users/fund 404 {"error":"not_found","message":"there is nothing at this path"}
     /admin/unknown 404 {"error":"not_found","message":"there is nothing at this path"}
-    /auth/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
-    /preauth/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
-    /tenant/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
-    /transaction/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
-    /transactions/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
-    /cards/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
-    /ach/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
-    /consent/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
-    /digital-wallet/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
-    /onchain-preauth/unknown 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
+    /auth/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
+    /preauth/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
+    /tenant/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
+    /transaction/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
+    /transactions/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
+    /cards/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
+    /ach/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
+    /consent/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
+    /digital-wallet/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
+    /onchain-preauth/unknown 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
     /v2/users/unknown 404 {"code":"RESOURCE_NOT_FOUND","error":"Not Found","errorDetails":"there is nothing at this path"}
     /%00 404 {"error":"not_found","message":"there is nothing at this path"}
     /%ff 404 {"error":"not_found","message":"there is nothing at this path"}
@@ -84,7 +84,12 @@ async fn a_wrong_method_is_a_405_that_says_which_are_right() {
                 continue;
             }
             let answer = app.nobody().send(method.parse().unwrap(), &path, None).await;
-            assert_eq!((answer.status, answer.error()), (405, "method_not_allowed"), "{method} {path}");
+            let message = [&answer.json["message"], &answer.json["errors"][0]["message"]];
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert!(
+                message.iter().any(|said| *said == "this path does not know this method"),
+                "{method} {path}: {answer}"
+            );
             for allowed in &known {
                 assert!(answer.header("allow").split(',').any(|name| name == allowed), "{method} {path}");
             }

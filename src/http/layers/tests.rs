@@ -88,7 +88,7 @@ async fn whatever_goes_wrong_is_told_in_the_dialect() {
     }
     insta::assert_snapshot!(told, @r#"
     GET /no/such/path → 404 {"error":"not_found","message":"there is nothing at this path"}
-    GET /tenant/no-such-path → 404 {"errors":[{"error_code":"not_found","message":"there is nothing at this path","type":"No data found"}]}
+    GET /tenant/no-such-path → 404 {"errors":[{"message":"there is nothing at this path","type":"No data found"}]}
     GET /v2/users/no-such-path → 404 {"code":"RESOURCE_NOT_FOUND","error":"Not Found","errorDetails":"there is nothing at this path"}
     DELETE /v1/broken → 405 {"error":"method_not_allowed","message":"this path does not know this method"}
     GET /v1/broken → 500 {"error":"internal_error","message":"an unexpected error occurred; x-request-id identifies it"}
