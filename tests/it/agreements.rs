@@ -1,6 +1,5 @@
 //! Agreements (`spec/wallet-api-2.8.0.md`): what a person is shown, what they say, and that it stays so.
 
-use diolkos::product::agreements::Agreements;
 use insta::{allow_duplicates, assert_snapshot};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -447,9 +446,7 @@ async fn what_a_forgotten_customer_was_shown_cannot_be_read_any_more() {
 
     let customer: uuid::Uuid =
         sqlx::query_scalar("select id from customer").fetch_one(&mut app.sql().await).await.unwrap();
-    let mut tx = app.app.db.tenant(acme.id).begin().await.unwrap();
-    assert_eq!(Agreements::forget(&mut tx, customer).await.unwrap(), 1);
-    tx.commit().await.unwrap();
+    acme.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(200);
 
     let forgotten = acme.live.get(&format!("{LIST}?agreementId={theirs}")).await;
     assert_snapshot!(forgotten.redacted(), @r#"200 {"message":"Agreements fetched successfully","data":[{"id":"[uuid]","content":null,"status":"ACCEPTED","first_name":null,"last_name":null,"email":null,"account_address":"[address]","ip":null,"agreement_type":"US_PATRIOTIC_ACT","created_at":"[time]","agreementId":"[uuid]"}]}"#);

@@ -1,8 +1,8 @@
 //! `DELETE /tenant/customer/forget/{customerAccountId}`
 //!
-//! What a customer has told is removed, the data key under which all of it was sealed is destroyed, so that backups forget
-//! too, and so are the indexes by which anything was found. Records of money stay: they hold ids, addresses of wallets and
-//! amounts, and numbers that can no longer be opened.
+//! What a customer has told is removed, the data key under which all of it was sealed is destroyed, and the key of every
+//! agreement that they were shown, so that backups forget too, and so are the indexes by which anything was found. Records
+//! of money stay: they hold ids, addresses of wallets and amounts, and numbers that can no longer be opened.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,6 +16,7 @@ use crate::auth::Tenant;
 use crate::http::openapi::{WalletError, WalletErrors};
 use crate::http::{Error, Path, Result};
 use crate::product::App;
+use crate::product::agreements::Agreements;
 use crate::product::users::Identities;
 use crate::product::withdrawals::Withdrawals;
 
@@ -60,6 +61,8 @@ pub async fn forget(caller: Tenant, State(app): State<App>, Path(customer): Path
     store::supersede_checks(&mut tx, customer, now).await?;
     store::delete_profile(&mut tx, customer).await?;
     papers::forget(&mut tx, customer).await?;
+    // While the customer's addresses still say which agreements were shown to them.
+    Agreements::forget(&mut tx, customer).await?;
     store::delete_external(&mut tx, customer).await?;
     store::strip_names(&mut tx, customer).await?;
     identities.forget(&mut tx, customer, now).await?;

@@ -56,7 +56,7 @@ pub async fn insert(tx: &mut TenantTx, new: &NewAgreement<'_>) -> db::Result<()>
 pub async fn customer_of(tx: &mut TenantTx, mode: Mode, account: &[u8]) -> db::Result<Option<Uuid>> {
     let customer = sqlx::query_scalar!(
         "select c.id from wallet w join customer c on c.tenant_id = w.tenant_id and c.id = w.customer_id
-        where w.tenant_id = $1 and w.address = $2 and c.mode = $3 limit 1",
+        where w.tenant_id = $1 and w.address = $2 and c.mode = $3 and c.forgotten_at is null limit 1",
         tx.tenant().0,
         account,
         mode.as_str(),

@@ -24,7 +24,7 @@ pub async fn is_customer(tx: &mut TenantTx, mode: Mode, id: Uuid) -> db::Result<
 pub async fn customer_of(tx: &mut TenantTx, mode: Mode, account: &[u8]) -> db::Result<Option<Uuid>> {
     let customer = sqlx::query_scalar!(
         "select c.id from wallet w join customer c on c.tenant_id = w.tenant_id and c.id = w.customer_id
-        where w.tenant_id = $1 and w.address = $2 and c.mode = $3 limit 1",
+        where w.tenant_id = $1 and w.address = $2 and c.mode = $3 and c.forgotten_at is null limit 1",
         tx.tenant().0,
         account,
         mode.as_str(),
@@ -84,12 +84,12 @@ pub async fn may_fetch_terms(tx: &mut TenantTx) -> db::Result<bool> {
     Ok(allowed.fetch_optional(&mut **tx).await?.unwrap_or(true))
 }
 
-pub async fn set_may_fetch_terms(tx: &mut TenantTx, allowed: bool, now: DateTime<Utc>) -> db::Result<()> {
+pub async fn set_may_fetch_terms(tx: &mut TenantTx, may: bool, now: DateTime<Utc>) -> db::Result<()> {
     sqlx::query!(
         "insert into terms_access (tenant_id, allowed, changed_at) values ($1, $2, $3)
         on conflict (tenant_id) do update set allowed = excluded.allowed, changed_at = excluded.changed_at",
         tx.tenant().0,
-        allowed,
+        may,
         now,
     )
     .execute(&mut **tx)
