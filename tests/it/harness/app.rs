@@ -245,6 +245,7 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         ("PAYOUT_TOKEN", hex_key()),
         ("PAYOUT_REFUND_AFTER_SECONDS", "1".to_owned()),
         ("COMPLIANCE_PROVIDER", "simulator".to_owned()),
+        ("COMPLIANCE_TOKEN", hex_key()),
     ])
 }
 
