@@ -34,12 +34,12 @@ impl FromStr for DocumentPlace {
         let url = Url::parse(text).map_err(|_| InvalidPlace)?;
         let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
         let scheme = ObjectStoreScheme::parse(&url).map_err(|_| InvalidPlace)?.0;
-        let is_known = match (scheme, url.scheme()) {
-            (ObjectStoreScheme::Local, "file") => true,
-            (ObjectStoreScheme::AmazonS3, "s3") => true,
-            (ObjectStoreScheme::GoogleCloudStorage, "gs") => true,
-            _ => false,
-        };
+        let is_known = matches!(
+            (scheme, url.scheme()),
+            (ObjectStoreScheme::Local, "file")
+                | (ObjectStoreScheme::AmazonS3, "s3")
+                | (ObjectStoreScheme::GoogleCloudStorage, "gs")
+        );
         (is_plain && is_known).then_some(Self(url)).ok_or(InvalidPlace)
     }
 }

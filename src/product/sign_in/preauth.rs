@@ -44,7 +44,7 @@ pub struct NewDevice {
 }
 
 /// A token for a device, before anybody has signed in.
-#[utoipa::path(post, path = "/auth/preauth-token", operation_id = "preauth_token", tag = "Sign-in",
+#[utoipa::path(post, path = "/auth/preauth-token", operation_id = "preauth_token", tag = "Sign-in", security(()),
     request_body = NewDevice,
     responses(
         (status = 200, description = "The token, good for a quarter of an hour", body = AccessToken),

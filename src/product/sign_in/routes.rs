@@ -58,7 +58,7 @@ pub struct AccessToken {
 }
 
 /// A challenge for whoever holds a wallet: to be signed within five minutes, once.
-#[utoipa::path(get, path = "/auth/challenge", operation_id = "challenge", tag = "Sign-in",
+#[utoipa::path(get, path = "/auth/challenge", operation_id = "challenge", tag = "Sign-in", security(()),
     params(WalletOf),
     responses((status = 200, description = "The challenge", body = Challenge), WalletErrors))]
 pub async fn challenge(State(app): State<App>, Query(query): Query<WalletOf>) -> Result<Json<Challenge>> {
@@ -76,7 +76,7 @@ pub async fn challenge(State(app): State<App>, Query(query): Query<WalletOf>) ->
 }
 
 /// A token for whoever signed a challenge. Whatever comes of it, the challenge is used up.
-#[utoipa::path(post, path = "/auth/token", operation_id = "token", tag = "Sign-in",
+#[utoipa::path(post, path = "/auth/token", operation_id = "token", tag = "Sign-in", security(()),
     request_body = SignedChallenge,
     responses(
         (status = 200, description = "The token, good for five minutes", body = AccessToken),

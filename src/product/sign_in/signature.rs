@@ -20,7 +20,8 @@ pub async fn is_of(rpc: &Rpc, wallet: Address, digests: &[B256], signature: &Byt
     if digests.iter().any(|digest| recovers(wallet, *digest, signature)) {
         return Ok(true);
     }
-    if signature.len() > LONGEST || !(is_contract_less(signature) || !rpc.code(wallet).await?.is_empty()) {
+    let is_contract = || async { Ok(says_how_to_deploy(signature) || !rpc.code(wallet).await?.is_empty()) };
+    if signature.len() > LONGEST || !is_contract().await? {
         return Ok(false);
     }
     for digest in digests {
@@ -40,7 +41,7 @@ fn recovers(wallet: Address, digest: B256, signature: &Bytes) -> bool {
 }
 
 /// Whether it ends as signatures of accounts do that are not deployed yet (ERC-6492).
-fn is_contract_less(signature: &Bytes) -> bool {
+fn says_how_to_deploy(signature: &Bytes) -> bool {
     signature.len() >= 32 && signature.chunks(2).rev().take(16).all(|pair| pair == [0x64, 0x92])
 }
 
