@@ -66,6 +66,9 @@ fn refusal(answer: &Answer) -> (u16, &str, &str) {
     (answer.status, error["type"].as_str().unwrap(), error["message"].as_str().unwrap())
 }
 
+/// Makes a signature that should not count for a challenge.
+type Forger<'a> = &'a mut dyn FnMut(&Value) -> Vec<u8>;
+
 const NO_MATCH: (u16, &str, &str) = (401, "Challenge", "Expired or nonce doesn't match");
 const WRONG: (u16, &str, &str) = (401, "Access Denied", "Invalid signature");
 
@@ -148,7 +151,7 @@ async fn fault_24_a_signature_for_something_else_is_refused_and_uses_the_challen
         message["domain"] = json!("Elsewhere App");
         sign(&jane, typed(&message, 137, "1"))
     };
-    let cases: [(&str, &mut dyn FnMut(&Value) -> Vec<u8>); 8] = [
+    let cases: [(&str, Forger<'_>); 8] = [
         ("another's key", &mut |asked| sign(&john, right(asked))),
         ("another chain", &mut |asked| sign(&jane, typed(&asked["message"], 1, "1"))),
         ("another version", &mut |asked| sign(&jane, typed(&asked["message"], 137, "2"))),

@@ -20,8 +20,8 @@ pub async fn is_of(rpc: &Rpc, wallet: Address, digests: &[B256], signature: &Byt
     if digests.iter().any(|digest| recovers(wallet, *digest, signature)) {
         return Ok(true);
     }
-    let is_contract = || async { Ok(says_how_to_deploy(signature) || !rpc.code(wallet).await?.is_empty()) };
-    if signature.len() > LONGEST || !is_contract().await? {
+    let has_no_code = !says_how_to_deploy(signature) && rpc.code(wallet).await?.is_empty();
+    if has_no_code || signature.len() > LONGEST {
         return Ok(false);
     }
     for digest in digests {
