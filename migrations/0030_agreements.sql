@@ -71,5 +71,5 @@ create trigger agreement_template_stays before delete or truncate on agreement_t
 create trigger agreement_template_keeps_text before update on agreement_template
     for each row when ((old.tenant_id, old.id, old.kind, old.version, old.html, old.created_at)
             is distinct from (new.tenant_id, new.id, new.kind, new.version, new.html, new.created_at)
-        or old.retired_at is not null)
+        or old.retired_at is not null and old.retired_at is distinct from new.retired_at)
     execute function diolkos_stays();
