@@ -84,7 +84,7 @@ create trigger consent_vendor_keeps before update on consent_vendor
     for each row when ((old.tenant_id, old.id, old.name, old.sub_category, old.kind, old.payment_partner, old.created_at)
             is distinct from
             (new.tenant_id, new.id, new.name, new.sub_category, new.kind, new.payment_partner, new.created_at)
-        or old.retired_at is not null)
+        or old.retired_at is not null and old.retired_at is distinct from new.retired_at)
     execute function diolkos_stays();
 create trigger consent_message_stays before update or delete or truncate on consent_message
     for each statement execute function diolkos_stays();

@@ -70,11 +70,7 @@ pub async fn request(caller: TenantOrDevice, State(app): State<App>, posted: Pos
         TenantOrDevice::Device(device) => Some(device.fingerprint.as_str()),
     };
     let issued = app.codes.issue(&mut tx, mode, Purpose::Email, &email, device).await?;
-    let answer = EmailBegun {
-        data: EmailRequest { verification_request_id: issued.id },
-        message: "OTP has been sent on provided email.",
-    };
-    let answer = posted.once.commit(tx, StatusCode::CREATED, &answer).await?;
+    tx.commit().await?;
     // A test key's code is known.
     if mode == Mode::Live {
         let mail = Mail {
@@ -84,7 +80,16 @@ pub async fn request(caller: TenantOrDevice, State(app): State<App>, posted: Pos
         };
         app.messages.mail(&mail).await.map_err(|error| not_made().because(error))?;
     }
-    Ok(answer)
+    // Kept only now, so that a repetition of a request whose mail did not go sends another.
+    let answer = EmailBegun {
+        data: EmailRequest { verification_request_id: issued.id },
+        message: "OTP has been sent on provided email.",
+    };
+    let mut tx = app.db.tenant(tenant).begin().await?;
+    if let Some(first) = posted.once.replay(&mut tx, mode).await? {
+        return Ok(first);
+    }
+    posted.once.commit(tx, StatusCode::CREATED, &answer).await
 }
 
 /// Tries a code.

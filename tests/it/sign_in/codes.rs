@@ -101,6 +101,17 @@ async fn five_codes_for_one_address_in_ten_minutes_are_enough() {
 }
 
 #[tokio::test]
+async fn a_repetition_is_the_same_request_and_sends_one_mail() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let once = acme.live.with("idempotency-key", "code-1");
+    let first = ask_by_email(&once, "jane@example.com").await;
+    assert_eq!(ask_by_email(&once, "jane@example.com").await, first);
+    let outbox = app.operator().get("/admin/outbox").await.expect(200).json;
+    assert_eq!(outbox["messages"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn what_is_no_address_gets_no_code_and_a_test_keys_code_is_known() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
