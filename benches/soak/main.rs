@@ -14,6 +14,7 @@ mod caller;
 mod cluster;
 mod customer;
 mod faults;
+mod node;
 #[path = "../service/process.rs"]
 mod process;
 mod verdict;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::book::{Book, Kind, Movement};
 use super::cluster::{Cluster, TREASURY_USDC};
+use super::node;
 
 /// How long what was accepted may take to end once nothing goes wrong any more.
 const QUIET: Duration = Duration::from_secs(300);
@@ -27,7 +28,7 @@ pub struct Finding {
 /// Waits until everything has ended and judges.
 pub async fn judge(cluster: &Cluster, book: &Book) -> anyhow::Result<Vec<Finding>> {
     let mut sql = cluster.sql().await?;
-    let mut findings = vec![quiet(&mut sql).await?];
+    let mut findings = vec![quiet(&mut sql).await?, node::is_whole(cluster).await?];
     let mut expected = Vec::new();
     for kind in Kind::ALL {
         findings.push(ended(&mut sql, book, kind, &mut expected).await?);

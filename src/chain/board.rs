@@ -1,5 +1,7 @@
 //! User operations board bundles: packed within the limits, tried by `eth_call`, without those that fail validation.
 
+use std::time::Duration;
+
 use alloy::primitives::{Bytes, U256};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::{SolCall, SolError};
@@ -20,6 +22,12 @@ pub(super) const MAX_CALL_DATA: usize = 126 * 1024;
 
 /// The part of a block's gas that one bundle may ask for: with smaller ones less of a block stays empty.
 const PART_OF_BLOCK: u64 = 8;
+
+/// Blocks after its birth from which a user operation with a used nonce has to be in a block that nodes can tell.
+const UNACCOUNTED_AFTER: u64 = 64;
+/// How long until nodes are asked for it again.
+const UNACCOUNTED_WAIT: Duration = Duration::from_secs(10);
+const UNACCOUNTED: &str = "its nonce is used, and no node has the block in which it was";
 
 /// A user operation that is ready to be carried.
 pub(super) struct Passenger {
@@ -104,17 +112,23 @@ impl Engine {
     }
 
     /// Perhaps somebody carried it already; if not, it is looked at again later, when it has been made sure that the
-    /// treasury still has its code.
-    pub(super) async fn leave_behind(&mut self, user_op: &OpenUserOp, reason: &str) -> Result<()> {
+    /// treasury still has its code. A used nonce of which nodes do not know the block is theirs to mend; nobody is told
+    /// anything of its payments until then, and an operator must know.
+    pub(super) async fn leave_behind(&mut self, user_op: &OpenUserOp, reason: &str, head: &Head) -> Result<()> {
         if self.chain.locate(user_op, Some(&self.rest)).await? {
             return Ok(());
         }
         let used_up = reason.starts_with("AA25");
+        if used_up && head.number > user_op.born_block + UNACCOUNTED_AFTER {
+            tracing::error!(user_op = %user_op.id, UNACCOUNTED);
+            metrics::counter!("diolkos_user_ops_unaccounted_total").increment(1);
+            return Ok(store::hold(self.chain.db(), user_op.id, UNACCOUNTED_WAIT, UNACCOUNTED).await?);
+        }
         tracing::warn!(user_op = %user_op.id, reason, "a user operation fails validation and waits");
         metrics::counter!("diolkos_user_ops_left_behind_total").increment(1);
         self.delegated &= used_up;
         self.deployed.remove(&user_op.account);
-        let wait = if used_up { std::time::Duration::from_secs(2) } else { LONG_WAIT };
+        let wait = if used_up { Duration::from_secs(2) } else { LONG_WAIT };
         Ok(store::hold(self.chain.db(), user_op.id, wait, reason).await?)
     }
 }

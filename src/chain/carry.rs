@@ -54,7 +54,7 @@ impl Engine {
                 Ok(one) => {
                     wave.extend(one.boarded);
                     for (passenger, reason) in one.left_out {
-                        self.leave_behind(&passenger.user_op, &reason).await?;
+                        self.leave_behind(&passenger.user_op, &reason, head).await?;
                     }
                 }
                 Err(error) => failed = Some(error),

@@ -67,6 +67,7 @@ mod tenants;
 mod tokens;
 mod transfers;
 mod treasury;
+mod unaccounted;
 mod update_phone;
 mod users;
 mod values;

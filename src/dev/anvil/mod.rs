@@ -123,8 +123,20 @@ impl Anvil {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(state) = &mut self.state {
             state.stop_copying().await;
+            // A node that hangs cannot be asked; it is ended all the same.
+            let _ = tokio::time::timeout(GRACE, self.stop_mining()).await;
         }
         self.child.stop().await
+    }
+
+    /// No block is mined from now on. Anvil writes accounts and blocks one after the other: a block in between is in the
+    /// state of the accounts and missing among the blocks.
+    async fn stop_mining(&self) -> anyhow::Result<()> {
+        let provider = rpc::local(&self.url())?;
+        provider.raw_request::<_, ()>("evm_setIntervalMining".into(), (0,)).await?;
+        // Waits for the one that is being mined.
+        provider.raw_request::<_, String>("evm_mine".into(), ()).await?;
+        Ok(())
     }
 
     /// Ends what runs on a state file and removes it. Fails when a living process uses it.
