@@ -25,6 +25,8 @@ pub const CONFIRMATIONS: u64 = 4;
 pub const LEASE: Duration = Duration::from_secs(3);
 /// Base units of USDC that the treasury starts with.
 pub const TREASURY_USDC: u64 = 1_000_000_000_000;
+/// Seconds from block to block; whole ones, for mining is stopped and begun again.
+const BLOCK_SECONDS: u64 = 1;
 /// Blocks that a reorg can reach back.
 const PAST_STATES: u32 = 64;
 
@@ -116,7 +118,7 @@ impl Cluster {
         Postgres::remove(&folder.join("postgres")).await?;
         let mut anvil_options = AnvilOptions {
             state: Some(folder.join("anvil/state.json")),
-            block_time: 0.5,
+            block_time: BLOCK_SECONDS as f64,
             past_states: PAST_STATES,
             log: Some(folder.join("anvil.log")),
             ..AnvilOptions::default()
@@ -234,8 +236,13 @@ impl Cluster {
 
     /// The newest blocks are replaced by empty ones. False when anvil refuses: after a restart it knows no earlier states.
     pub async fn reorg(&mut self, depth: u64) -> anyhow::Result<bool> {
+        let anvil = self.anvil.as_ref().context("anvil does not run")?;
+        anvil.stop_mining().await?;
         let no_transactions: [(); 0] = [];
-        let done = self.provider()?.raw_request::<_, ()>("anvil_reorg".into(), (depth, no_transactions)).await;
+        // One more, for the block that was mined just now.
+        let dropped = (depth + 1, no_transactions);
+        let done = self.provider()?.raw_request::<_, ()>("anvil_reorg".into(), dropped).await;
+        anvil.mine_every(BLOCK_SECONDS).await?;
         Ok(done.is_ok())
     }
 

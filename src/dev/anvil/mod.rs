@@ -129,12 +129,18 @@ impl Anvil {
         self.child.stop().await
     }
 
-    /// No block is mined from now on. Anvil writes accounts and blocks one after the other: a block in between is in the
-    /// state of the accounts and missing among the blocks.
-    async fn stop_mining(&self) -> anyhow::Result<()> {
+    /// Mines by the clock again, a block in so many seconds.
+    pub async fn mine_every(&self, seconds: u64) -> anyhow::Result<()> {
+        rpc::local(&self.url())?.raw_request::<_, ()>("evm_setIntervalMining".into(), (seconds,)).await?;
+        Ok(())
+    }
+
+    /// No block is mined by the clock from now on; one more is mined at once, behind the one that may be under way. Anvil
+    /// 1.7.1 has to be left alone while it writes its state or is reorganised: a block in between is built upon, and missing
+    /// afterwards.
+    pub async fn stop_mining(&self) -> anyhow::Result<()> {
         let provider = rpc::local(&self.url())?;
         provider.raw_request::<_, ()>("evm_setIntervalMining".into(), (0,)).await?;
-        // Waits for the one that is being mined.
         provider.raw_request::<_, String>("evm_mine".into(), ()).await?;
         Ok(())
     }
