@@ -1,6 +1,7 @@
 //! Sign-in: challenges, signatures of all kinds of wallets, tokens of wallets and devices.
 
 mod codes;
+mod limits;
 mod viem;
 
 pub use codes::device;
