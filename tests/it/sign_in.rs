@@ -2,6 +2,7 @@
 
 mod codes;
 mod limits;
+mod secrets;
 mod viem;
 
 pub use codes::device;
