@@ -25,25 +25,33 @@ contract SignatureCheck {
             address factory;
             bytes memory deploy;
             (factory, deploy, signature) = abi.decode(signature, (address, bytes, bytes));
-            if (account.code.length == 0) {
-                (bool isDeployed,) = factory.call(deploy);
-                if (!isDeployed) return false;
-            }
+            if (account.code.length == 0 && !calls(factory, deploy)) return false;
         }
-        if (account.code.length == 0) return false;
-        (bool hasAnswered, bytes memory answer) =
-            account.staticcall(abi.encodeCall(IERC1271.isValidSignature, (digest, signature)));
-        return hasAnswered && answer.length >= 32 && bytes4(tail(answer, 32)) == IERC1271.isValidSignature.selector;
+        return account.code.length > 0 && says(account, abi.encodeCall(IERC1271.isValidSignature, (digest, signature)));
     }
 
-    function tail(bytes memory text) private pure returns (bytes32) {
-        return text.length < 32 ? bytes32(0) : tail(text, text.length);
-    }
-
-    /// The 32 bytes that end at a place.
-    function tail(bytes memory text, uint256 end) private pure returns (bytes32 word) {
+    /// Calls, and leaves alone what comes back: it is as long as whoever is called likes, and copying it costs gas.
+    function calls(address to, bytes memory data) private returns (bool isDone) {
         assembly ("memory-safe") {
-            word := mload(add(text, end))
+            isDone := call(gas(), to, 0, add(data, 32), mload(data), 0, 0)
+        }
+    }
+
+    /// Whether the answer to a question is ERC-1271's yes.
+    function says(address account, bytes memory question) private view returns (bool isYes) {
+        bytes32 answer;
+        assembly ("memory-safe") {
+            isYes := staticcall(gas(), account, add(question, 32), mload(question), 0, 32)
+            isYes := and(isYes, gt(returndatasize(), 31))
+            answer := mload(0)
+        }
+        return isYes && bytes4(answer) == IERC1271.isValidSignature.selector;
+    }
+
+    function tail(bytes memory text) private pure returns (bytes32 word) {
+        if (text.length < 32) return 0;
+        assembly ("memory-safe") {
+            word := mload(add(text, mload(text)))
         }
     }
 }

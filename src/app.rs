@@ -100,7 +100,7 @@ impl Server {
             webhooks: Destinations::new(config.webhook_allow_private, SystemLookup),
             answers: AnswerSeal::new(&master_key),
             sign_in: sign_in::SignIn { app: config.sign_in_app.clone(), chain_id: chain.settings().chain_id },
-            devices: sign_in::DeviceLimits::default(),
+            sign_in_limits: sign_in::SignInLimits::default(),
             codes: OneTimeCodes::new(&master_key, clock.clone()),
             messages: Messages::new(&config.messages)?,
             db,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::credentials::{self, Credentials};
 use super::{Auth, invalid_api_key, jwt};
 use crate::foundation::{Mode, TenantId};
-use crate::http::{CallerNote, Error, Result};
+use crate::http::{CallerNote, ClientAddress, Error, Result};
 
 /// A tenant's back end, by its API key.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +75,7 @@ where
         if sent.claimed.is_some_and(|tenant| tenant != owner.tenant) {
             return Err(invalid_api_key());
         }
-        CallerNote::proved(&parts.extensions, "tenant");
+        CallerNote::proved(&parts.extensions, "tenant", &[owner.key_id.as_bytes()]);
         Ok(Self { tenant: owner.tenant, mode: owner.mode, key_id: owner.key_id })
     }
 }
@@ -88,7 +88,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let user = Auth::from_ref(state).dashboard_user(credentials::bearer(&parts.headers)?).await?;
-        CallerNote::proved(&parts.extensions, "dashboard");
+        CallerNote::proved(&parts.extensions, "dashboard", &[user.tenant.0.as_bytes(), user.subject.as_bytes()]);
         user.admitted()
     }
 }
@@ -101,14 +101,15 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let sent = credentials::authorization(&parts.headers)?;
-        if !Auth::from_ref(state).is_operator(sent).await {
+        let from = parts.extensions.get::<ClientAddress>().copied();
+        if !Auth::from_ref(state).is_operator(sent, from).await? {
             return Err(jwt::invalid_token());
         }
         // A browser sends a password with whatever another site makes it ask for: with it one may look, not act.
         if matches!(sent, Credentials::Basic(_)) && !parts.method.is_safe() {
             return Err(Error::forbidden("token_required", "a password lets operators look; to act, send the token"));
         }
-        CallerNote::proved(&parts.extensions, "operator");
+        CallerNote::proved(&parts.extensions, "operator", &[]);
         Ok(Self)
     }
 }
@@ -121,8 +122,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let sent = Credentials::Bearer(credentials::bearer(&parts.headers)?);
-        if Auth::from_ref(state).is_operator(sent).await {
-            CallerNote::proved(&parts.extensions, "operator");
+        if Auth::from_ref(state).is_operator(sent, None).await? {
+            CallerNote::proved(&parts.extensions, "operator", &[]);
             return Ok(Self::Operator);
         }
         let user = Dashboard::from_request_parts(parts, state).await?;

@@ -140,7 +140,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let device = Auth::from_ref(state).device(credentials::bearer(&parts.headers)?).await?;
-        CallerNote::proved(&parts.extensions, "device");
+        CallerNote::proved_anybody(&parts.extensions, "device");
         Ok(device)
     }
 }
@@ -155,7 +155,7 @@ where
         let token = credentials::access_token(&parts.headers)?;
         let at = credentials::tenant_id(&parts.headers)?;
         let user = Auth::from_ref(state).wallet_user(token, at).await?;
-        CallerNote::proved(&parts.extensions, "customer");
+        CallerNote::proved(&parts.extensions, "customer", &[user.tenant.0.as_bytes(), user.customer.as_bytes()]);
         Ok(user)
     }
 }

@@ -119,6 +119,15 @@ impl Once {
         self
     }
 
+    /// The same for a device: anybody can be one, and learns and takes nothing of the tenant's.
+    pub fn by_device(mut self, fingerprint: &str) -> Self {
+        let device = self.seal.0.1.of(&[b"device", fingerprint.as_bytes()]);
+        if let Some(key) = &mut self.key {
+            key.text = format!("device {} {}", hex::encode(device), key.text);
+        }
+        self
+    }
+
     /// The first answer, when this request has had one within 24 hours. To be called first in the transaction.
     ///
     /// Fails with 409 when the key was used for another request, and with 409 and `Retry-After` while the first
@@ -164,6 +173,12 @@ impl Once {
         tx.commit().await?;
         FailPoint::Committed.reached();
         Ok(json_response(status, body))
+    }
+
+    /// Forgets the answer, for work that came to nothing after all: a repetition is a new request.
+    pub async fn forget(&self, tx: &mut TenantTx) -> Result<()> {
+        let (Some(key), Some(mode)) = (&self.key, self.mode.get()) else { return Ok(()) };
+        store::remove(tx, *mode, &key.text, &key.request).await
     }
 
     /// Keeps the answer without committing, for work whose transaction is committed elsewhere.

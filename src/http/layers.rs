@@ -90,7 +90,14 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, named("idempotency-key"), named("access-token"), REQUEST_ID])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            REQUEST_ID,
+            named("idempotency-key"),
+            named("access-token"),
+            named("tenant-id"),
+        ])
         .expose_headers([REQUEST_ID, named("idempotency-replayed"), named("retry-after")])
 }
 

@@ -23,7 +23,7 @@ mod page;
 mod server;
 
 pub use accept::Format;
-pub use caller::CallerNote;
+pub use caller::{CallerId, CallerNote};
 pub use client_address::ClientAddress;
 pub use database::OnConstraint;
 pub use dialect::Shape;

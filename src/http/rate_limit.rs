@@ -1,7 +1,8 @@
 //! Rate limits: by credentials, or by address where none have been proved.
 //!
-//! A request with credentials that were found good lately is counted against them; any other against the address that
-//! it comes from. So nobody gets a fresh allowance by inventing keys, and invented keys take no memory.
+//! A request with credentials that were found good lately is counted against whose they are, however they are written;
+//! any other against the address that it comes from, and so is a principal that anybody can be. So nobody gets a fresh
+//! allowance by inventing keys, and invented keys take no memory.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,7 +24,7 @@ use moka::future::Cache;
 use sha2::{Digest, Sha256};
 
 use super::client_address::{ClientAddress, client_address};
-use super::{CallerNote, Error};
+use super::{CallerId, CallerNote, Error};
 
 /// Requests that one caller may make.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +63,12 @@ impl Default for RateLimits {
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-const CREDENTIALS: [HeaderName; 3] =
-    [HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key"), AUTHORIZATION];
+const CREDENTIALS: [HeaderName; 4] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("access-token"),
+    AUTHORIZATION,
+];
 
 /// Counting so many requests before what has rested is forgotten.
 const SWEEP_EVERY: u32 = 4096;
@@ -77,9 +82,9 @@ type Fingerprint = [u8; 32];
 pub struct RateLimit(Arc<Inner>);
 
 struct Inner {
-    keys: Allowance<Fingerprint>,
+    callers: Allowance<CallerId>,
     addresses: Allowance<IpAddr>,
-    proved: Cache<Fingerprint, ()>,
+    proved: Cache<Fingerprint, CallerId>,
     trusted_proxies: usize,
     counted: AtomicU32,
 }
@@ -88,7 +93,7 @@ impl RateLimit {
     /// Limits by these rates; `trusted_proxies` stand in front and append to `X-Forwarded-For`.
     pub fn new(rates: RateLimits, trusted_proxies: usize) -> Self {
         Self(Arc::new(Inner {
-            keys: Allowance::new(rates.key),
+            callers: Allowance::new(rates.key),
             addresses: Allowance::new(rates.address),
             proved: Cache::builder().max_capacity(50_000).time_to_idle(Duration::from_secs(600)).build(),
             trusted_proxies,
@@ -96,17 +101,17 @@ impl RateLimit {
         }))
     }
 
-    fn count(&self, proved: Option<Fingerprint>, request: &Request) -> Count {
+    fn count(&self, caller: Option<CallerId>, request: &Request) -> Count {
         if self.0.counted.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            self.0.keys.limiter.retain_recent();
+            self.0.callers.limiter.retain_recent();
             self.0.addresses.limiter.retain_recent();
         }
-        let Some(key) = proved else {
+        let Some(caller) = caller else {
             let is_crowded = self.0.addresses.limiter.len() >= MOST_ADDRESSES;
             let address = client_address(request, self.0.trusted_proxies);
             return self.0.addresses.count(if is_crowded { IpAddr::V4(Ipv4Addr::BROADCAST) } else { address });
         };
-        self.0.keys.count(key)
+        self.0.callers.count(caller)
     }
 }
 
@@ -119,8 +124,8 @@ pub async fn limit(State(limits): State<RateLimit>, mut request: Request, next: 
     request.extensions_mut().insert(ClientAddress(from));
     let credentials = fingerprint(request.headers());
     let proved = match credentials {
-        Some(key) if limits.0.proved.get(&key).await.is_some() => Some(key),
-        _ => None,
+        Some(key) => limits.0.proved.get(&key).await,
+        None => None,
     };
     let count = limits.count(proved, &request);
     if let Err(wait) = count.remaining {
@@ -128,8 +133,8 @@ pub async fn limit(State(limits): State<RateLimit>, mut request: Request, next: 
     }
     let note = request.extensions().get::<CallerNote>().cloned();
     let response = next.run(request).await;
-    if let (Some(key), None, Some(_)) = (credentials, proved, note.and_then(|note| note.kind())) {
-        limits.0.proved.insert(key, ()).await;
+    if let (Some(key), None, Some(caller)) = (credentials, proved, note.and_then(|note| note.id())) {
+        limits.0.proved.insert(key, caller).await;
     }
     count.tell(response)
 }

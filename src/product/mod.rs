@@ -105,8 +105,8 @@ pub struct Parts {
     pub answers: AnswerSeal,
     /// What wallet users sign in to.
     pub sign_in: sign_in::SignIn,
-    /// How many tokens devices get.
-    pub devices: sign_in::DeviceLimits,
+    /// How often strangers may ask.
+    pub sign_in_limits: sign_in::SignInLimits,
     /// Codes that are sent to people.
     pub codes: OneTimeCodes,
     /// How they are sent.

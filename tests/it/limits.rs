@@ -82,3 +82,21 @@ async fn who_waits_as_long_as_told_is_let_in() {
     tokio::time::sleep(Duration::from_secs(refused.header("retry-after").parse().unwrap())).await;
     app.nobody().get("/version").await.expect(200);
 }
+
+#[tokio::test]
+async fn however_a_token_is_written_it_is_one_allowance() {
+    let app = app().await;
+    let acme = app.tenant("acme").await;
+    let token = app.token(acme.id, &["waas"]);
+    let written = |text: String| Actor::new(&app.base_url, &[("authorization", &text)]);
+    const KEYS: &str = "/v1/dashboard/apikeys";
+    let plain = written(format!("Bearer {token}"));
+    plain.get(KEYS).await.expect(200);
+    flood(&plain, KEYS).await;
+    for other in ["bearer", "BEARER", "bEaReR"] {
+        let other = written(format!("{other} {token}"));
+        // The first one counts for the address, for nobody knows yet whose it is.
+        other.get(KEYS).await;
+        other.get(KEYS).await.expect(429);
+    }
+}

@@ -11,6 +11,7 @@ mod badges;
 mod bodies;
 mod bundler;
 mod cancelled;
+mod carriers;
 mod chain;
 mod chain_faults;
 mod chain_refusals;

@@ -31,3 +31,21 @@ async fn an_operator_looks_with_the_password_and_acts_with_the_token() {
     assert_eq!(challenges, ["Bearer", "Basic realm=\"operators\""]);
     app.operator().post("/admin/tenants", json!({"namespace": "acme.ul", "name": "Acme"})).await.expect(201);
 }
+
+#[tokio::test]
+async fn an_address_that_guesses_the_password_is_stopped() {
+    let app = TestApp::with(|variables| {
+        let hash = hash_password(&"correct horse battery".into()).unwrap();
+        variables.insert("OPERATOR_PASSWORD_HASH", hash);
+    })
+    .await;
+    let guesses = (0..40).map(|number| {
+        let text = format!("Basic {}", STANDARD.encode(format!("operator:guess {number}")));
+        let guesser = Actor::new(&app.base_url, &[("authorization", &text)]);
+        async move { guesser.get("/admin/tenants").await.status }
+    });
+    let statuses = futures::future::join_all(guesses).await;
+    let stopped = statuses.iter().filter(|status| **status == 429).count();
+    assert!(stopped >= 10 && statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
+    app.operator().get("/admin/tenants").await.expect(200);
+}

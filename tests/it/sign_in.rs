@@ -1,6 +1,8 @@
 //! Sign-in: challenges, signatures of all kinds of wallets, tokens of wallets and devices.
 
 mod codes;
+mod limits;
+mod secrets;
 mod viem;
 
 pub use codes::device;

@@ -22,7 +22,8 @@ use crate::http::{Error, Result};
 
 /// How long a code is good.
 const LIFETIME: TimeDelta = TimeDelta::minutes(10);
-/// Codes for one target within [`LIFETIME`].
+/// Codes for one target within [`LIFETIME`] that devices ask for, and as many that the tenant's back end asks for: anybody
+/// can be a device, and uses up nothing of the tenant's.
 const MOST_CODES: i64 = 5;
 /// Tries for one code.
 const MOST_ATTEMPTS: i32 = 5;
@@ -113,7 +114,8 @@ impl OneTimeCodes {
         let (now, id) = (self.clock.now(), Uuid::now_v7());
         let target = self.target(tx, mode, purpose, target);
         store::lock_target(tx, &target).await?;
-        if let Some(oldest) = store::oldest_beyond(tx, mode, purpose, &target, now - LIFETIME, MOST_CODES).await? {
+        let sent = store::SentTo { mode, purpose, target: &target, by_device: device.is_some(), since: now - LIFETIME };
+        if let Some(oldest) = store::oldest_beyond(tx, &sent, MOST_CODES).await? {
             let wait = (oldest + LIFETIME - now).to_std().unwrap_or_default();
             return Err(Error::too_many_requests(wait));
         }

@@ -18,6 +18,16 @@ pub struct NewCode {
     pub until: DateTime<Utc>,
 }
 
+/// Codes that were sent to one target.
+pub struct SentTo<'a> {
+    pub mode: Mode,
+    pub purpose: Purpose,
+    pub target: &'a [u8; 32],
+    /// Whether devices asked for them.
+    pub by_device: bool,
+    pub since: DateTime<Utc>,
+}
+
 /// Until the transaction ends nobody else asks for a code for this target.
 pub async fn lock_target(tx: &mut TenantTx, target: &[u8; 32]) -> db::Result<()> {
     let [a, b, c, d, e, f, g, h, ..] = *target;
@@ -26,23 +36,18 @@ pub async fn lock_target(tx: &mut TenantTx, target: &[u8; 32]) -> db::Result<()>
 }
 
 /// When the code was made that has to grow old before there may be another; none where there may.
-pub async fn oldest_beyond(
-    tx: &mut TenantTx,
-    mode: Mode,
-    purpose: Purpose,
-    target: &[u8; 32],
-    since: DateTime<Utc>,
-    most: i64,
-) -> db::Result<Option<DateTime<Utc>>> {
+pub async fn oldest_beyond(tx: &mut TenantTx, sent: &SentTo<'_>, most: i64) -> db::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         "select created_at from one_time_code
         where tenant_id = $1 and mode = $2 and purpose = $3 and target = $4 and created_at > $5
-        order by created_at desc offset $6 limit 1",
+            and (device is not null) = $6
+        order by created_at desc offset $7 limit 1",
         tx.tenant().0,
-        mode.as_str(),
-        purpose.as_str(),
-        target,
-        since,
+        sent.mode.as_str(),
+        sent.purpose.as_str(),
+        sent.target,
+        sent.since,
+        sent.by_device,
         most - 1,
     )
     .fetch_optional(&mut **tx)

@@ -63,6 +63,20 @@ pub async fn insert(tx: &mut TenantTx, mode: Mode, key: &str, digest: &[u8], sta
     Ok(())
 }
 
+/// Forgets the answer that was kept for a request.
+pub async fn remove(tx: &mut TenantTx, mode: Mode, key: &str, digest: &[u8]) -> Result<()> {
+    sqlx::query!(
+        "delete from idempotency_record where tenant_id = $1 and mode = $2 and key = $3 and digest = $4",
+        tx.tenant().0,
+        mode.as_str(),
+        key,
+        digest,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// An answer to be kept.
 pub struct New<'a> {
     pub tenant: TenantId,

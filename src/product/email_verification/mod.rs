@@ -4,6 +4,7 @@
 //! requested ──code──▶ verified        ten minutes, five tries, once
 //! ```
 
+mod asker;
 mod routes;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -1,6 +1,5 @@
 //! `/tenant/customer/api/otp`
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -10,10 +9,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::{Validate, ValidateEmail};
 
+use super::asker::Asker;
 use crate::auth::{Attempt, Purpose, TenantOrDevice, Verdict};
 use crate::foundation::Mode;
+use crate::http::idempotency::Once;
 use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
-use crate::http::{Error, Posted, Result};
+use crate::http::{ClientAddress, Error, Posted, Result};
 use crate::product::App;
 use crate::providers::messages::Mail;
 
@@ -58,38 +59,44 @@ pub struct EmailVerified {
     responses(
         (status = 201, description = "The code was sent", body = EmailBegun),
         WalletErrors, WalletPostErrors))]
-pub async fn request(caller: TenantOrDevice, State(app): State<App>, posted: Posted<EmailWish>) -> Result<Response> {
+pub async fn request(
+    Asker(caller): Asker,
+    State(app): State<App>,
+    from: ClientAddress,
+    posted: Posted<EmailWish>,
+) -> Result<Response> {
     let (tenant, mode) = (caller.tenant()?, caller.mode());
-    let email = normal(&posted.body.email).ok_or_else(not_made)?;
+    let email = Email::parse(&posted.body.email).ok_or_else(not_made)?;
+    let (once, device) = of_caller(posted.once, &caller);
     let mut tx = app.db.tenant(tenant).begin().await?;
-    if let Some(first) = posted.once.replay(&mut tx, mode).await? {
+    if let Some(first) = once.replay(&mut tx, mode).await? {
         return Ok(first);
     }
-    let device = match &caller {
-        TenantOrDevice::Tenant(_) => None,
-        TenantOrDevice::Device(device) => Some(device.fingerprint.as_str()),
-    };
-    let issued = app.codes.issue(&mut tx, mode, Purpose::Email, &email, device).await?;
-    tx.commit().await?;
-    // A test key's code is known.
-    if mode == Mode::Live {
-        let mail = Mail {
-            to: email,
-            subject: format!("Your code for {}", app.sign_in.app),
-            text: app.sign_in.code_text(issued.code.expose_secret()),
-        };
-        app.messages.mail(&mail).await.map_err(|error| not_made().because(error))?;
+    if let TenantOrDevice::Device(device) = &caller {
+        app.sign_in_limits.code(from, device)?;
     }
-    // Kept only now, so that a repetition of a request whose mail did not go sends another.
+    let issued = app.codes.issue(&mut tx, mode, Purpose::Email, &email.compared, device).await?;
     let answer = EmailBegun {
         data: EmailRequest { verification_request_id: issued.id },
         message: "OTP has been sent on provided email.",
     };
-    let mut tx = app.db.tenant(tenant).begin().await?;
-    if let Some(first) = posted.once.replay(&mut tx, mode).await? {
-        return Ok(first);
+    let response = once.commit(tx, StatusCode::CREATED, &answer).await?;
+    // A test key's code is known.
+    if mode == Mode::Live {
+        let mail = Mail {
+            to: email.typed,
+            subject: format!("Your code for {}", app.sign_in.app),
+            text: app.sign_in.code_text(issued.code.expose_secret()),
+        };
+        if let Err(error) = app.messages.mail(&mail).await {
+            // A repetition sends another.
+            let mut tx = app.db.tenant(tenant).begin().await?;
+            once.forget(&mut tx).await?;
+            tx.commit().await?;
+            return Err(not_made().because(error));
+        }
     }
-    posted.once.commit(tx, StatusCode::CREATED, &answer).await
+    Ok(response)
 }
 
 /// Tries a code.
@@ -99,44 +106,60 @@ pub async fn request(caller: TenantOrDevice, State(app): State<App>, posted: Pos
         (status = 201, description = "The address is theirs", body = EmailVerified),
         (status = 404, description = "There is no such request", body = WalletError),
         WalletErrors, WalletPostErrors))]
-pub async fn verify(
-    caller: TenantOrDevice,
-    State(app): State<App>,
-    posted: Posted<EmailCode>,
-) -> Result<(StatusCode, Json<EmailVerified>)> {
+pub async fn verify(Asker(caller): Asker, State(app): State<App>, posted: Posted<EmailCode>) -> Result<Response> {
     let (tenant, mode) = (caller.tenant()?, caller.mode());
     let EmailCode { otp, verification_request_id } = posted.body;
     if otp.len() != 6 || !otp.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Error::bad_request("invalid_code", "Invalid OTP").of_type(TYPE));
     }
-    let device = match &caller {
-        TenantOrDevice::Tenant(_) => None,
-        TenantOrDevice::Device(device) => Some(device.fingerprint.as_str()),
-    };
+    let (once, device) = of_caller(posted.once, &caller);
     let attempt =
         Attempt { mode, purpose: Purpose::Email, id: verification_request_id, target: None, device, code: &otp };
     let mut tx = app.db.tenant(tenant).begin().await?;
-    let verdict = app.codes.verify(&mut tx, &attempt).await?;
+    if let Some(first) = once.replay(&mut tx, mode).await? {
+        return Ok(first);
+    }
+    let refused = match app.codes.verify(&mut tx, &attempt).await? {
+        Verdict::Verified => {
+            let answer = EmailVerified { message: "Email verified successfully." };
+            return once.commit(tx, StatusCode::CREATED, &answer).await;
+        }
+        Verdict::Wrong => Error::unauthorized("incorrect_code", "OTP expired or incorrect"),
+        Verdict::Expired => Error::bad_request("expired_code", "OTP expired or incorrect"),
+        Verdict::Spent => Error::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many failed attempts"),
+        Verdict::AlreadyVerified => Error::conflict("already_verified", "OTP already verified"),
+        Verdict::Unknown => Error::not_found("no_such_request", "No OTP request found"),
+    };
+    // The attempt counts.
     tx.commit().await?;
-    match verdict {
-        Verdict::Verified => Ok((StatusCode::CREATED, Json(EmailVerified { message: "Email verified successfully." }))),
-        Verdict::Wrong | Verdict::Expired => {
-            Err(Error::unauthorized("incorrect_code", "OTP expired or incorrect").of_type(TYPE))
-        }
-        Verdict::Spent => {
-            Err(Error::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many failed attempts")
-                .of_type(TYPE))
-        }
-        Verdict::AlreadyVerified => Err(Error::conflict("already_verified", "OTP already verified").of_type(TYPE)),
-        Verdict::Unknown => Err(Error::not_found("no_such_request", "No OTP request found").of_type(TYPE)),
+    Err(refused.of_type(TYPE))
+}
+
+/// What repetitions are known by, and the device that asks, where one does.
+fn of_caller(once: Once, caller: &TenantOrDevice) -> (Once, Option<&str>) {
+    match caller {
+        TenantOrDevice::Tenant(_) => (once, None),
+        TenantOrDevice::Device(device) => (once.by_device(&device.fingerprint), Some(&device.fingerprint)),
     }
 }
 
-/// An address as it is compared: its domain is the same in any case (RFC 5321 §2.4).
-fn normal(email: &str) -> Option<String> {
-    let email = email.trim();
-    let (local, domain) = email.rsplit_once('@')?;
-    (email.len() <= 254 && email.validate_email()).then(|| format!("{local}@{}", domain.to_lowercase()))
+/// An e-mail address.
+struct Email {
+    /// As it was typed.
+    typed: String,
+    /// As it is compared: in small letters, which is how mailboxes are told apart in practice, and its domain in ASCII.
+    compared: String,
+}
+
+impl Email {
+    fn parse(text: &str) -> Option<Self> {
+        let typed = text.trim();
+        let (local, domain) = typed.rsplit_once('@')?;
+        let is_plain = typed.len() <= 254 && !typed.contains(|c: char| c.is_control() || c.is_whitespace());
+        let url::Host::Domain(domain) = url::Host::parse(domain).ok()? else { return None };
+        (is_plain && typed.validate_email())
+            .then(|| Self { typed: typed.to_owned(), compared: format!("{}@{domain}", local.to_lowercase()) })
+    }
 }
 
 fn not_made() -> Error {

@@ -10,6 +10,7 @@
 //! written in `docs/SIGN_IN.md`.
 
 mod challenge;
+mod limits;
 mod preauth;
 mod recovery;
 mod routes;
@@ -22,7 +23,7 @@ use utoipa_axum::routes;
 use super::App;
 
 pub use challenge::SignIn;
-pub use preauth::DeviceLimits;
+pub use limits::SignInLimits;
 
 /// The routes of sign-in.
 pub fn router() -> OpenApiRouter<App> {

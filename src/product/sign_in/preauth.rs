@@ -11,23 +11,8 @@ use validator::Validate;
 use super::routes::AccessToken;
 use crate::foundation::TenantId;
 use crate::http::openapi::{WalletErrors, WalletPostErrors};
-use crate::http::rate_limit::Throttle;
 use crate::http::{ClientAddress, Error, Posted, Result};
 use crate::product::App;
-
-/// How many tokens devices get. Of one process.
-#[derive(Clone)]
-pub struct DeviceLimits {
-    of_device: Throttle<String>,
-    of_address: Throttle<ClientAddress>,
-}
-
-impl Default for DeviceLimits {
-    /// Ten a minute for a device, sixty for an address.
-    fn default() -> Self {
-        Self { of_device: Throttle::per_minute(10), of_address: Throttle::per_minute(60) }
-    }
-}
 
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct NewDevice {
@@ -55,8 +40,7 @@ pub async fn preauth_token(
     posted: Posted<NewDevice>,
 ) -> Result<Json<AccessToken>> {
     let NewDevice { device_fingerprint, app_version, tenant_id } = posted.body;
-    app.devices.of_address.admit(&from)?;
-    app.devices.of_device.admit(&device_fingerprint)?;
+    app.sign_in_limits.token(from, &device_fingerprint)?;
     let tenant = tenant_id.map(TenantId);
     if let Some(tenant) = tenant
         && !app.auth.knows(tenant).await?

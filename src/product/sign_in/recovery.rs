@@ -1,10 +1,11 @@
 //! `/preauth/recovery/otp`: a customer who has lost the way to a wallet proves whose phone number it is.
 //!
-//! Whether a number is a customer's is not told: whoever asks for a code hears the same, and only customers are sent one.
+//! Whether a number is a customer's is not told: whoever asks for a code hears the same, after the same work, and only
+//! customers are sent one once that is said.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,7 +15,7 @@ use validator::Validate;
 use crate::auth::{Attempt, Device, Purpose, Verdict};
 use crate::foundation::{Mode, Phone};
 use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
-use crate::http::{Error, Posted, Result};
+use crate::http::{ClientAddress, Error, Posted, Result};
 use crate::product::App;
 use crate::product::users::Directory;
 use crate::providers::messages::Sms;
@@ -69,28 +70,36 @@ pub struct Verified {
 pub async fn initiate(
     device: Device,
     State(app): State<App>,
+    from: ClientAddress,
     posted: Posted<RecoveryWish>,
-) -> Result<Json<RecoveryBegun>> {
+) -> Result<Response> {
     let tenant = device.tenant()?;
     let phone = Phone::parse(&posted.body.phone_number)
         .map_err(|_| Error::bad_request("invalid_phone", "OTP generation failed.").of_type("catch"))?;
+    if !app.messages.carry_sms() {
+        return Err(
+            Error::new(StatusCode::INTERNAL_SERVER_ERROR, "sms_not_sent", "Failed to send OTP via SMS").of_type(TYPE)
+        );
+    }
+    let once = posted.once.by_device(&device.fingerprint);
     let mut tx = app.db.tenant(tenant).begin().await?;
+    if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
+        return Ok(first);
+    }
+    app.sign_in_limits.code(from, &device)?;
     let customer = Directory::new(app.blind_indexer.clone(), Mode::Live).find(&mut tx, &phone).await?;
     let fingerprint = Some(device.fingerprint.as_str());
     let issued = app.codes.issue(&mut tx, Mode::Live, Purpose::Recovery, phone.e164(), fingerprint).await?;
-    tx.commit().await?;
-    if customer.is_some() {
-        let text = app.sign_in.code_text(issued.code.expose_secret());
-        app.messages.sms(&Sms { to: phone, text }).await.map_err(|error| {
-            Error::new(StatusCode::INTERNAL_SERVER_ERROR, "sms_not_sent", "Failed to send OTP via SMS")
-                .of_type(TYPE)
-                .because(error)
-        })?;
-    }
-    Ok(Json(RecoveryBegun {
+    let begun = RecoveryBegun {
         data: VerificationRequest { verification_request_id: issued.id },
         message: "An OTP has been sent to the provided phone number.",
-    }))
+    };
+    let response = once.commit(tx, StatusCode::OK, &begun).await?;
+    if customer.is_some() {
+        let text = app.sign_in.code_text(issued.code.expose_secret());
+        app.messages.sms_later(Sms { to: phone, text });
+    }
+    Ok(response)
 }
 
 /// Tries a code.
@@ -100,10 +109,11 @@ pub async fn initiate(
         (status = 200, description = "The number is theirs", body = Verified),
         (status = 404, description = "There is no such request of this device", body = WalletError),
         WalletErrors, WalletPostErrors))]
-pub async fn verify(device: Device, State(app): State<App>, posted: Posted<RecoveryCode>) -> Result<Json<Verified>> {
+pub async fn verify(device: Device, State(app): State<App>, posted: Posted<RecoveryCode>) -> Result<Response> {
     let tenant = device.tenant()?;
     let RecoveryCode { verification_request_id, phone_number, otp } = posted.body;
     let phone = Phone::parse(&phone_number).map_err(|_| incorrect())?;
+    let once = posted.once.by_device(&device.fingerprint);
     let attempt = Attempt {
         mode: Mode::Live,
         purpose: Purpose::Recovery,
@@ -113,17 +123,24 @@ pub async fn verify(device: Device, State(app): State<App>, posted: Posted<Recov
         code: &otp,
     };
     let mut tx = app.db.tenant(tenant).begin().await?;
-    let verdict = app.codes.verify(&mut tx, &attempt).await?;
-    tx.commit().await?;
-    match verdict {
-        Verdict::Verified => Ok(Json(Verified { message: "Email verified successfully." })),
-        Verdict::Wrong | Verdict::Expired => Err(incorrect()),
-        Verdict::Spent => Err(Error::forbidden("too_many_attempts", "Too many failed attempts").of_type(TYPE)),
-        Verdict::AlreadyVerified => {
-            Err(Error::conflict("already_verified", "This OTP request is already verified.").of_type(TYPE))
-        }
-        Verdict::Unknown => Err(Error::not_found("no_such_request", "No OTP request found").of_type(TYPE)),
+    if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
+        return Ok(first);
     }
+    let refused = match app.codes.verify(&mut tx, &attempt).await? {
+        Verdict::Verified => {
+            let answer = Verified { message: "Email verified successfully." };
+            return once.commit(tx, StatusCode::OK, &answer).await;
+        }
+        Verdict::Wrong | Verdict::Expired => incorrect(),
+        Verdict::Spent => Error::forbidden("too_many_attempts", "Too many failed attempts").of_type(TYPE),
+        Verdict::AlreadyVerified => {
+            Error::conflict("already_verified", "This OTP request is already verified.").of_type(TYPE)
+        }
+        Verdict::Unknown => Error::not_found("no_such_request", "No OTP request found").of_type(TYPE),
+    };
+    // The attempt counts.
+    tx.commit().await?;
+    Err(refused)
 }
 
 fn incorrect() -> Error {

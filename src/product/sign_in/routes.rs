@@ -1,6 +1,6 @@
 //! `/auth/challenge`, `/auth/token`
 
-use alloy::primitives::{Address, Bytes};
+use alloy::primitives::{Address, B256, Bytes};
 use axum::Json;
 use axum::extract::State;
 use chrono::DurationRound;
@@ -14,7 +14,7 @@ use super::challenge::{ChallengeMessage, LIFETIME, Nonce};
 use super::{signature, store};
 use crate::foundation::ChecksumAddress;
 use crate::http::openapi::{WalletErrors, WalletPostErrors};
-use crate::http::{Error, Posted, Query, Result};
+use crate::http::{ClientAddress, Error, Posted, Query, Result};
 use crate::product::App;
 
 #[derive(Deserialize, IntoParams)]
@@ -61,7 +61,12 @@ pub struct AccessToken {
 #[utoipa::path(get, path = "/auth/challenge", operation_id = "challenge", tag = "Sign-in", security(()),
     params(WalletOf),
     responses((status = 200, description = "The challenge", body = Challenge), WalletErrors))]
-pub async fn challenge(State(app): State<App>, Query(query): Query<WalletOf>) -> Result<Json<Challenge>> {
+pub async fn challenge(
+    State(app): State<App>,
+    from: ClientAddress,
+    Query(query): Query<WalletOf>,
+) -> Result<Json<Challenge>> {
+    app.sign_in_limits.challenge(from)?;
     let address = read_address(query.address.as_deref().unwrap_or_default())?;
     if !store::is_known(&app.db, address).await? {
         return Err(Error::bad_request("unknown_wallet", "Wallet user not found").of_type("Challenge"));
@@ -81,7 +86,11 @@ pub async fn challenge(State(app): State<App>, Query(query): Query<WalletOf>) ->
     responses(
         (status = 200, description = "The token, good for five minutes", body = AccessToken),
         WalletErrors, WalletPostErrors))]
-pub async fn token(State(app): State<App>, posted: Posted<SignedChallenge>) -> Result<Json<AccessToken>> {
+pub async fn token(
+    State(app): State<App>,
+    from: ClientAddress,
+    posted: Posted<SignedChallenge>,
+) -> Result<Json<AccessToken>> {
     let address = read_address(&posted.body.address)?;
     let signature: Bytes = posted.body.signature.parse().map_err(|_| failed())?;
     let nonce: Nonce = posted.body.nonce.parse().map_err(|_| no_match())?;
@@ -91,12 +100,26 @@ pub async fn token(State(app): State<App>, posted: Posted<SignedChallenge>) -> R
         return Err(Error::unauthorized("challenge_expired", "Challenge expired").of_type("Challenge"));
     }
     let digests = app.sign_in.digests(address, &app.sign_in.message(address, nonce, expires_at))?;
-    let is_theirs = signature::is_of(app.chain.rpc(), address, &digests, &signature).await;
-    if !is_theirs.map_err(|error| Error::bad_gateway("chain_unavailable", "the chain cannot be asked", error))? {
+    if !signature::recovers(address, &digests, &signature)
+        && !account_says_so(&app, from, address, &digests, &signature).await?
+    {
         return Err(Error::unauthorized("invalid_signature", "Invalid signature").of_type("Access Denied"));
     }
     let token = app.auth.jwt().issue_wallet(address, now).map_err(|refused| failed().because(refused))?;
     Ok(Json(AccessToken { access_token: token.expose_secret().to_owned() }))
+}
+
+/// A contract account's word, for which the chain is asked.
+async fn account_says_so(
+    app: &App,
+    from: ClientAddress,
+    address: Address,
+    digests: &[B256],
+    signature: &Bytes,
+) -> Result<bool> {
+    let _turn = app.sign_in_limits.question(from).await?;
+    let said = signature::is_of_contract(app.chain.rpc(), address, digests, signature).await;
+    said.map_err(|error| Error::bad_gateway("chain_unavailable", "the chain cannot be asked", error))
 }
 
 fn read_address(text: &str) -> Result<Address> {

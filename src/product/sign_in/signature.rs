@@ -15,11 +15,8 @@ const LONGEST: usize = 16 << 10;
 /// Gas of asking an account at most: its code is anybody's.
 const MOST_GAS: u64 = 2_000_000;
 
-/// Whether the wallet has signed one of these digests: by its key, or by its own word if it is a contract.
-pub async fn is_of(rpc: &Rpc, wallet: Address, digests: &[B256], signature: &Bytes) -> Result<bool, RpcError> {
-    if digests.iter().any(|digest| recovers(wallet, *digest, signature)) {
-        return Ok(true);
-    }
+/// Whether the wallet has signed one of these digests by its own word, if it is a contract.
+pub async fn is_of_contract(rpc: &Rpc, wallet: Address, digests: &[B256], signature: &Bytes) -> Result<bool, RpcError> {
     let has_no_code = !says_how_to_deploy(signature) && rpc.code(wallet).await?.is_empty();
     if has_no_code || signature.len() > LONGEST {
         return Ok(false);
@@ -32,12 +29,12 @@ pub async fn is_of(rpc: &Rpc, wallet: Address, digests: &[B256], signature: &Byt
     Ok(false)
 }
 
-/// Whether the wallet's key made the signature: 65 bytes, with the lower of the two possible `s` (EIP-2), so that one
-/// signature is not two.
-fn recovers(wallet: Address, digest: B256, signature: &Bytes) -> bool {
+/// Whether the wallet's key signed one of these digests: 65 bytes, with the lower of the two possible `s` (EIP-2), so that
+/// one signature is not two.
+pub fn recovers(wallet: Address, digests: &[B256], signature: &Bytes) -> bool {
     let Ok(signature) = Signature::from_raw(signature) else { return false };
-    signature.normalize_s().is_none()
-        && signature.recover_address_from_prehash(&digest).is_ok_and(|signer| signer == wallet)
+    let signed = |digest| signature.recover_address_from_prehash(digest).is_ok_and(|signer| signer == wallet);
+    signature.normalize_s().is_none() && digests.iter().any(signed)
 }
 
 /// Whether it ends as signatures of accounts do that are not deployed yet (ERC-6492).

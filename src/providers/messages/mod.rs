@@ -9,8 +9,10 @@ mod smtp;
 mod twilio;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use recloser::{AsyncRecloser, Recloser};
 
 use crate::foundation::Phone;
 
@@ -18,6 +20,15 @@ pub use outbox::{Outbox, Sent};
 pub use settings::{MailSettings, MessageSettings, SmsSettings};
 pub use smtp::{InvalidSmtp, Smtp, SmtpSettings};
 pub use twilio::{Twilio, TwilioSettings};
+
+/// Messages of which half may fail before a carrier is left alone, less one.
+const PATIENCE: usize = 10;
+/// How long it is left alone.
+const REST: Duration = Duration::from_secs(5);
+
+fn breaker() -> AsyncRecloser {
+    AsyncRecloser::from(Recloser::custom().closed_len(PATIENCE).half_open_len(1).open_wait(REST).build())
+}
 
 /// A text message. No `Debug`: it holds codes.
 pub struct Sms {
@@ -97,6 +108,23 @@ impl Messages {
     /// Sends a text message.
     pub async fn sms(&self, message: &Sms) -> Result<(), NotSent> {
         self.sms.as_ref().ok_or(NotSent::NoCarrier)?.send(message).await
+    }
+
+    /// Whether anybody is configured to take text messages.
+    pub fn carry_sms(&self) -> bool {
+        self.sms.is_some()
+    }
+
+    /// Sends a text message while the caller goes on, for one who must not learn whether there was any. It is lost with the
+    /// process.
+    pub fn sms_later(&self, message: Sms) {
+        let messages = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = messages.sms(&message).await {
+                tracing::error!(%error, "a text message could not be sent");
+                metrics::counter!("diolkos_messages_not_sent_total", "channel" => "sms").increment(1);
+            }
+        });
     }
 
     /// Sends an e-mail.

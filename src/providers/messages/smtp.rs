@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use recloser::AsyncRecloser;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Mail, MailCarrier, NotSent};
+use super::{Mail, MailCarrier, NotSent, breaker};
 
 /// An SMTP server.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub struct InvalidSmtp;
 pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    breaker: AsyncRecloser,
 }
 
 impl Smtp {
@@ -40,7 +42,7 @@ impl Smtp {
             .map_err(|_| InvalidSmtp)?
             .timeout(Some(settings.time_limit))
             .build();
-        Ok(Self { transport, from: settings.from.clone() })
+        Ok(Self { transport, from: settings.from.clone(), breaker: breaker() })
     }
 }
 
@@ -57,14 +59,16 @@ impl MailCarrier for Smtp {
             .body(message.text.clone())
             .map_err(refused)?;
         // A server's words may quote the address.
-        match self.transport.send(mail).await {
+        let is_theirs = |error: &lettre::transport::smtp::Error| !error.is_permanent();
+        match self.breaker.call_with(is_theirs, self.transport.send(mail)).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_permanent() || error.is_transient() => {
+            Err(recloser::Error::Rejected) => Err(NotSent::Resting),
+            Err(recloser::Error::Inner(error)) if error.is_permanent() || error.is_transient() => {
                 let code = error.status().map_or_else(|| "no code".to_owned(), |code| code.to_string());
                 Err(NotSent::Refused(code))
             }
-            Err(error) if error.is_timeout() => Err(NotSent::NoAnswer("timeout".to_owned())),
-            Err(_) => Err(NotSent::NoAnswer("no connection".to_owned())),
+            Err(recloser::Error::Inner(error)) if error.is_timeout() => Err(NotSent::NoAnswer("timeout".to_owned())),
+            Err(recloser::Error::Inner(_)) => Err(NotSent::NoAnswer("no connection".to_owned())),
         }
     }
 }

@@ -4,20 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
-use recloser::{AsyncRecloser, Recloser};
+use recloser::AsyncRecloser;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{NotSent, Sms, SmsCarrier};
+use super::{NotSent, Sms, SmsCarrier, breaker};
 
 /// Bytes of an answer that are read at most.
 const LONGEST: usize = 16 << 10;
-/// Requests of which half may fail before Twilio is left alone, less one.
-const PATIENCE: usize = 10;
-/// How long it is left alone.
-const REST: Duration = Duration::from_secs(5);
 
 /// An account at Twilio.
 #[derive(Clone)]
@@ -54,8 +50,7 @@ impl Twilio {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("diolkos/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        let breaker = Recloser::custom().closed_len(PATIENCE).half_open_len(1).open_wait(REST).build();
-        Ok(Self { client, settings, breaker: AsyncRecloser::from(breaker) })
+        Ok(Self { client, settings, breaker: breaker() })
     }
 
     /// One request. Its errors are told without its body, which holds the message.
