@@ -12,6 +12,7 @@ use crate::harness::app::TestApp;
 use crate::harness::document::operations;
 use crate::harness::tenant::{fund_body, phone};
 use crate::harness::wire;
+use crate::identity_checks;
 use crate::sign_in;
 
 /// A route that takes a body, who may call it and what it likes to read.
@@ -133,6 +134,8 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
                 "tokenSymbol": "USDC",
             }),
         ),
+        route(identity_checks::BEGIN, &acme.live, identity_checks::example()),
+        route(identity_checks::VALIDATE, &acme.live, json!({"vfp": "string", "requestId": customer})),
         by(Method::PUT, "/tenant/customer/{customerId}", &acme.live, json!({"customNamespace": "myNamespace"})),
         route(
             consents::ACCEPT,

@@ -31,6 +31,7 @@ mod group_commit;
 mod harness;
 mod heads;
 mod idempotency;
+mod identity_checks;
 mod indexer;
 mod jobs;
 mod keys;

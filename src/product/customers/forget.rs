@@ -17,6 +17,7 @@ use crate::http::openapi::{WalletError, WalletErrors};
 use crate::http::{Error, Path, Result};
 use crate::product::App;
 use crate::product::agreements::Agreements;
+use crate::product::identity_checks::IdentityChecks;
 use crate::product::users::Identities;
 use crate::product::withdrawals::Withdrawals;
 
@@ -63,6 +64,7 @@ pub async fn forget(caller: Tenant, State(app): State<App>, Path(customer): Path
     papers::forget(&mut tx, customer).await?;
     // While the customer's addresses still say which agreements were shown to them.
     Agreements::forget(&mut tx, customer).await?;
+    IdentityChecks::forget(&mut tx, customer).await?;
     store::delete_external(&mut tx, customer).await?;
     store::strip_names(&mut tx, customer).await?;
     identities.forget(&mut tx, customer, now).await?;

@@ -11,13 +11,13 @@
 //! told is one document sealed under the customer's data key. `docs/IDENTITY.md` and `docs/PRIVACY.md` tell the whole
 //! story.
 
+mod change;
 mod compliance;
-mod country;
-mod date;
 mod details;
 mod directory;
 mod document;
 mod forget;
+mod kyc;
 mod namespace;
 mod onboarding;
 mod papers;
@@ -41,6 +41,7 @@ use crate::jobs::Jobs;
 
 pub use compliance::{Checkers, follow as follow_compliance};
 pub use directory::{Directory, NamedWallet, Party};
+pub use kyc::{Kyc, ProvenIdentity};
 
 /// The routes of customers.
 pub fn router() -> OpenApiRouter<App> {

@@ -108,7 +108,7 @@ pub struct PastChange {
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     new_details: Object,
     remarks: Value,
-    /// The name of the API key by which it was made.
+    /// The name of the API key by which it was made, or `identity check`.
     updated_by: String,
     created_at: DateTime<Utc>,
 }
@@ -273,7 +273,7 @@ impl PastChange {
             old_details: told(open("change from", &change.old)?),
             new_details: told(open("change to", &change.new)?),
             remarks: remarks.clone(),
-            updated_by: change.by,
+            updated_by: change.by.unwrap_or_else(|| "identity check".to_owned()),
             created_at: change.at,
         })
     }

@@ -63,6 +63,12 @@ impl<'a> Identities<'a> {
         self.hold(tx, id).await?.ok_or_else(Directory::moved)
     }
 
+    /// The id of the customer with this phone number.
+    pub async fn id_of(&self, tx: &mut TenantTx, phone: &Phone) -> Result<Option<Uuid>> {
+        let index = self.indexer.phone(tx.tenant(), self.mode, phone);
+        Ok(store::id_of(tx, self.mode, &index).await?)
+    }
+
     /// The customer of this id, locked; `None` when there is none of this mode, or no more.
     pub async fn hold(&self, tx: &mut TenantTx, id: Uuid) -> Result<Option<Known>> {
         let row = store::hold_by_id(tx, self.mode, id).await?;

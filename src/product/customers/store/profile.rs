@@ -14,13 +14,22 @@ pub struct ProfileRow {
     pub denial: Option<Sealed>,
 }
 
+/// By what a document was changed.
+#[derive(Clone, Copy)]
+pub enum ChangedBy {
+    /// An API key.
+    Key(Uuid),
+    /// What an identity check has proven.
+    IdentityCheck(Uuid),
+}
+
 /// A change as stored.
 pub struct Change {
     pub old: Sealed,
     pub new: Sealed,
     pub remarks: Option<Sealed>,
-    /// The name of the API key by which it was made.
-    pub by: String,
+    /// The name of the API key by which it was made; none of what an identity check has changed.
+    pub by: Option<String>,
     pub at: DateTime<Utc>,
 }
 
@@ -175,13 +184,17 @@ pub async fn insert_change(
     mode: Mode,
     customer: Uuid,
     (old, new, remarks): (&Sealed, &Sealed, Option<&Sealed>),
-    key: Uuid,
+    by: ChangedBy,
     now: DateTime<Utc>,
 ) -> db::Result<()> {
+    let (key, check) = match by {
+        ChangedBy::Key(key) => (Some(key), None),
+        ChangedBy::IdentityCheck(check) => (None, Some(check)),
+    };
     sqlx::query!(
         "insert into customer_change (tenant_id, id, customer_id, mode, old_sealed, new_sealed, remarks_sealed, key_id,
-            created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            identity_check_id, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         tx.tenant().0,
         Uuid::now_v7(),
         customer,
@@ -190,6 +203,7 @@ pub async fn insert_change(
         new.0,
         remarks.map(|sealed| sealed.0.as_slice()),
         key,
+        check,
         now,
     )
     .execute(&mut **tx)
@@ -200,9 +214,9 @@ pub async fn insert_change(
 /// All changes of a customer, newest first.
 pub async fn changes_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<Change>> {
     let rows = sqlx::query!(
-        "select c.old_sealed, c.new_sealed, c.remarks_sealed, k.name, c.created_at
-        from customer_change c join api_key k on k.tenant_id = c.tenant_id and k.id = c.key_id
-        where c.tenant_id = $1 and c.customer_id = $2 order by c.id desc",
+        r#"select c.old_sealed, c.new_sealed, c.remarks_sealed, k.name as "name?", c.created_at
+        from customer_change c left join api_key k on k.tenant_id = c.tenant_id and k.id = c.key_id
+        where c.tenant_id = $1 and c.customer_id = $2 order by c.id desc"#,
         tx.tenant().0,
         customer,
     )
