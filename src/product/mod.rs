@@ -3,6 +3,7 @@
 pub mod agreements;
 pub mod api_keys;
 pub mod badges;
+pub mod business_users;
 pub mod consents;
 pub mod customers;
 pub mod email_verification;
@@ -123,6 +124,7 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(users::router())
         .merge(customers::router())
+        .merge(business_users::router())
         .merge(identity_checks::router())
         .merge(funding::router())
         .merge(fx::router())

@@ -10,6 +10,7 @@ mod authentication;
 mod badges;
 mod bodies;
 mod bundler;
+mod business_users;
 mod cancelled;
 mod chain;
 mod chain_faults;

@@ -60,6 +60,8 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     badge_assignment: nothing
     badge_link: insert
     badge_rule: insert
+    business_control_person: nothing
+    business_user: nothing
     chain_op: select, update
     compliance_check: nothing
     consent_message: nothing

@@ -17,6 +17,7 @@ use crate::http::openapi::{WalletError, WalletErrors};
 use crate::http::{Error, Path, Result};
 use crate::product::App;
 use crate::product::agreements::Agreements;
+use crate::product::business_users::BusinessUsers;
 use crate::product::identity_checks::IdentityChecks;
 use crate::product::users::Identities;
 use crate::product::withdrawals::Withdrawals;
@@ -60,6 +61,7 @@ pub async fn forget(caller: Tenant, State(app): State<App>, Path(customer): Path
         return Err(Error::bad_request("withdrawal_under_way", message).of_type("wallet user"));
     }
     store::supersede_checks(&mut tx, customer, now).await?;
+    BusinessUsers::forget(&mut tx, customer).await?;
     store::delete_profile(&mut tx, customer).await?;
     papers::forget(&mut tx, customer).await?;
     // While the customer's addresses still say which agreements were shown to them.

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use uuid::Uuid;
 
 use super::change::{Snapshot, remember};
+use super::kind::Kind;
 use super::profile::{Profile, plain};
 use super::status::{Decision, Standing};
 use super::store::{self, ChangedBy};
@@ -46,7 +47,8 @@ impl Kyc {
         let now = now.trunc_subsecs(6);
         let identities = Identities::new(&app.keys, &app.blind_indexer, mode);
         let Some(known) = identities.hold(tx, customer).await? else { return Ok(false) };
-        let Some(row) = store::find_profile(tx, mode, known.id).await? else { return Ok(false) };
+        let row = store::find_profile(tx, mode, known.id).await?;
+        let Some(row) = row.filter(|row| row.kind == Kind::Person) else { return Ok(false) };
         let (profile, phone) = (Profile::open(&known.key, tx, known.id, &row.document)?, known.phone(tx)?);
         if !agrees(&profile, &phone, proven) {
             return Ok(false);

@@ -8,11 +8,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::details::Seen;
 use super::directory::{Directory, NamedWallet};
+use super::kind::Kind;
 use super::profile::{self, Profile};
 use super::refusal;
 use super::request::Object;
+use super::seen::Seen;
 use super::status::Decision;
 use super::store::{self, Change};
 use crate::auth::Tenant;
@@ -128,7 +129,7 @@ pub async fn show(caller: Tenant, State(app): State<App>, Path(customer): Path<S
         return Err(refused.of_type("Invalid UUID"));
     }
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    let seen = Seen::of(&app, &mut tx, caller.mode, &customer).await?.ok_or_else(refusal::unknown)?;
+    let seen = Seen::of(&app, &mut tx, caller.mode, Kind::Person, &customer).await?.ok_or_else(refusal::unknown)?;
     let wallets = Directory::wallets(&mut tx, caller.mode, seen.id).await?;
     let changes = store::changes_of(&mut tx, seen.id).await?;
     tx.commit().await?;

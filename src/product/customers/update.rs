@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::change::{Snapshot, remember};
+use super::kind::Kind;
 use super::profile::{Profile, Told};
 use super::request::CustomerDetails;
 use super::status::{Decision, Standing};
@@ -19,7 +20,7 @@ use crate::foundation::Phone;
 use crate::http::openapi::{WalletErrors, WalletPostErrors};
 use crate::http::{Error, OnConstraint, Posted, Result};
 use crate::product::App;
-use crate::product::badges::{Badges, UserGroup};
+use crate::product::badges::Badges;
 use crate::product::users::Identities;
 
 /// The answer to an update.
@@ -50,7 +51,7 @@ pub struct UpdatedCustomer {
 pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<CustomerDetails>) -> Result<Response> {
     let Posted { body: mut details, once } = posted;
     if let Some(tenant) = &details.tenant_id {
-        super::onboarding::is_own(&caller, tenant)?;
+        super::admission::is_own(&caller, tenant)?;
     }
     let (customer, badge, phone) = required(&mut details)?;
     let (looks_again, remarks) = (details.re_run_compliance_check.unwrap_or(false), details.remarks.take());
@@ -66,7 +67,8 @@ pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<Custo
     }
     let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
     let known = identities.hold(&mut tx, customer).await?.ok_or_else(refusal::no_account)?;
-    let row = store::find_profile(&mut tx, caller.mode, known.id).await?.ok_or_else(refusal::no_account)?;
+    let row = store::find_profile(&mut tx, caller.mode, known.id).await?.filter(|row| row.kind == Kind::Person);
+    let row = row.ok_or_else(refusal::no_account)?;
     match (row.standing.onboarding, row.standing.compliance) {
         (Decision::Pending | Decision::Review, _) => return Err(refusal::still_pending()),
         (Decision::Rejected, _) => return Err(refusal::was_rejected()),
@@ -98,7 +100,7 @@ pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<Custo
     papers::keep(&mut tx, caller.mode, &known, &told.papers).await?;
     let by = ChangedBy::Key(caller.key_id);
     remember(&mut tx, caller.mode, &known, (&old, &new), (by, remarks.as_deref()), now).await?;
-    let group = UserGroup::WalletUser;
+    let group = Kind::Person.user_group();
     let badge = match badge {
         Some(badge) => Badges::assign_identification(&mut tx, caller.mode, group, known.id, badge, now).await?,
         None => None,

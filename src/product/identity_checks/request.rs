@@ -136,7 +136,6 @@ fn social_security(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 mod tests {
     use proptest::prelude::*;
 

@@ -5,13 +5,17 @@ use uuid::Uuid;
 
 use crate::db::{self, Error, TenantTx};
 use crate::foundation::{BlindIndex, Mode, Sealed};
+use crate::product::customers::kind::Kind;
 use crate::product::customers::status::{Account, Decision, Standing};
 
 /// A profile as stored.
 pub struct ProfileRow {
+    pub kind: Kind,
     pub document: Sealed,
     pub standing: Standing,
     pub denial: Option<Sealed>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
 }
 
 /// By what a document was changed.
@@ -36,7 +40,7 @@ pub struct Change {
 pub async fn insert_profile(
     tx: &mut TenantTx,
     mode: Mode,
-    customer: Uuid,
+    (customer, kind): (Uuid, Kind),
     document: &Sealed,
     indexes: (&BlindIndex, &BlindIndex),
     now: DateTime<Utc>,
@@ -44,8 +48,9 @@ pub async fn insert_profile(
     let standing = Standing::ONBOARDED;
     sqlx::query!(
         "insert into customer_profile (tenant_id, customer_id, mode, document, email_index, identification_index,
-            onboarding_status, compliance_status, kyc_status, account_status, funding_status, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
+            onboarding_status, compliance_status, kyc_status, account_status, funding_status, created_at, updated_at,
+            kind)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)",
         tx.tenant().0,
         customer,
         mode.as_str(),
@@ -58,6 +63,7 @@ pub async fn insert_profile(
         standing.account.as_str(),
         standing.funding.as_str(),
         now,
+        kind.as_str(),
     )
     .execute(&mut **tx)
     .await
@@ -114,8 +120,8 @@ pub async fn set_standing(
 
 pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::Result<Option<ProfileRow>> {
     let row = sqlx::query!(
-        "select document, onboarding_status, compliance_status, kyc_status, account_status, funding_status,
-            denial_sealed
+        "select kind, document, onboarding_status, compliance_status, kyc_status, account_status, funding_status,
+            denial_sealed, created_at, updated_at
         from customer_profile where tenant_id = $1 and mode = $2 and customer_id = $3",
         tx.tenant().0,
         mode.as_str(),
@@ -127,6 +133,7 @@ pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::
     let unknown = |word: &str| Error::Decode(format!("{word} is no status").into());
     let decision = |word: &str| Decision::from_word(word).ok_or_else(|| unknown(word));
     Ok(Some(ProfileRow {
+        kind: Kind::from_word(&row.kind).ok_or_else(|| unknown(&row.kind))?,
         document: Sealed(row.document),
         standing: Standing {
             onboarding: decision(&row.onboarding_status)?,
@@ -136,6 +143,8 @@ pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::
             funding: decision(&row.funding_status)?,
         },
         denial: row.denial_sealed.map(Sealed),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
     }))
 }
 
@@ -148,10 +157,23 @@ pub async fn has_profile(tx: &mut TenantTx, customer: Uuid) -> db::Result<bool> 
     exists.fetch_one(&mut **tx).await
 }
 
+/// What a customer was onboarded as.
+pub async fn kind_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option<Kind>> {
+    let kind = sqlx::query_scalar!(
+        "select kind from customer_profile where tenant_id = $1 and customer_id = $2",
+        tx.tenant().0,
+        customer,
+    );
+    let kind = kind.fetch_optional(&mut **tx).await?;
+    kind.map(|word| Kind::from_word(&word).ok_or_else(|| Error::Decode(format!("{word} is no kind").into())))
+        .transpose()
+}
+
 /// Whether the tenant has onboarded anybody.
 pub async fn has_customers(tx: &mut TenantTx, mode: Mode) -> db::Result<bool> {
     let exists = sqlx::query_scalar!(
-        r#"select exists (select from customer_profile where tenant_id = $1 and mode = $2) as "exists!""#,
+        r#"select exists (
+            select from customer_profile where tenant_id = $1 and mode = $2 and kind = 'person') as "exists!""#,
         tx.tenant().0,
         mode.as_str(),
     );
