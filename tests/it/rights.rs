@@ -75,7 +75,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     deposit: nothing
     fx_quote: nothing
     idempotency_record: delete, select
-    identity_check: update (state, wrapped_key, details, reference, fingerprint, finding, mobile_index, next_at, ended_at)
+    identity_check: update (mobile_index, state, wrapped_key, details, reference, fingerprint, finding, next_at, ended_at)
     indexed_account: select
     ledger_account: select
     ledger_transfer: nothing
