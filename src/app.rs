@@ -28,13 +28,17 @@ use crate::product::fx::Quotes;
 use crate::product::ops::{Health, TenantKeys, install_recorder};
 use crate::product::reconcile::ReconciliationGauges;
 use crate::product::rules::Rules;
-use crate::product::{self, App, Parts, customers, funding, sign_in, transfers, users, webhook_endpoints, withdrawals};
-use crate::providers::compliance::{self, Checker, ComplianceProvider, HttpChecker};
+use crate::product::{
+    self, App, Parts, customers, funding, identity_checks, sign_in, transfers, users, webhook_endpoints, withdrawals,
+};
+use crate::providers::compliance::{self, ComplianceProvider, HttpChecker};
 use crate::providers::documents::DocumentStore;
 use crate::providers::fx::{FixedRates, HttpRates, RateSource};
 use crate::providers::keys::{KeyServices, SignerSource, Use};
 use crate::providers::messages::Messages;
 use crate::providers::payout::{PawaPay, Payer, PayoutProvider, Simulator};
+use crate::providers::service::Provider;
+use crate::providers::verification::{self, HttpVerifier, VerificationProvider};
 use crate::webhooks::{Destinations, SystemLookup};
 
 /// How long work in hand may take after a shutdown was asked for.
@@ -94,6 +98,7 @@ impl Server {
             fx: fx(&config, &clock)?,
             payouts: payouts(&config, &clock, moved)?,
             compliance: compliance(&config, &clock)?,
+            verifiers: verifiers(&config)?,
             documents: config.documents.as_ref().map(DocumentStore::new).transpose().context("DOCUMENT_STORE")?,
             blind_indexer,
             keys,
@@ -163,6 +168,7 @@ impl Server {
         let moved = std::mem::replace(&mut self.moved_payouts, mpsc::channel(1).1);
         tend(workers, withdrawals::run_payouts(app.clone(), moved, stop.clone()));
         tend(workers, customers::follow_compliance(app.clone(), stop.clone()));
+        tend(workers, identity_checks::follow(app.clone(), stop.clone()));
         tend(workers, webhook_endpoints::deliveries(app)?.run(stop.clone()));
         tend(workers, product::jobs(app).run(stop.clone()));
         Ok(())
@@ -285,11 +291,22 @@ fn payouts(config: &Config, clock: &Clock, moved: mpsc::Sender<Uuid>) -> Result<
 fn compliance(config: &Config, clock: &Clock) -> Result<customers::Checkers> {
     let test: Arc<dyn ComplianceProvider> = Arc::new(compliance::Simulator::new(clock.clone()));
     let live: Option<Arc<dyn ComplianceProvider>> = match &config.compliance {
-        Checker::Nobody => None,
-        Checker::Simulator => Some(test.clone()),
-        Checker::Http(settings) => Some(Arc::new(HttpChecker::new(settings.clone())?)),
+        Provider::Nobody => None,
+        Provider::Simulator => Some(test.clone()),
+        Provider::Http(settings) => Some(Arc::new(HttpChecker::new(settings.clone())?)),
     };
     Ok(customers::Checkers { live, test })
+}
+
+/// Identities are checked for live keys as configured, for test keys by the simulator.
+fn verifiers(config: &Config) -> Result<identity_checks::Verifiers> {
+    let test: Arc<dyn VerificationProvider> = Arc::new(verification::Simulator);
+    let live: Option<Arc<dyn VerificationProvider>> = match &config.verification.provider {
+        Provider::Nobody => None,
+        Provider::Simulator => Some(test.clone()),
+        Provider::Http(settings) => Some(Arc::new(HttpVerifier::new(settings.clone())?)),
+    };
+    Ok(identity_checks::Verifiers { live, test, least_score: config.verification.least_score })
 }
 
 /// Takes the configured port, or says in one line that somebody else has it.

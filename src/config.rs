@@ -24,12 +24,13 @@ use crate::chain::indexer::IndexerSettings;
 use crate::chain::{ChainSettingsWith, FeePolicy};
 use crate::foundation::{Token, Tokens};
 use crate::product::fx::Spread;
-use crate::providers::compliance::Checker;
 use crate::providers::documents::DocumentPlace;
 use crate::providers::fx::{DollarTokens, HttpRatesSettings, RateTable};
 use crate::providers::keys::{KeyServiceSettings, MasterKeySource, SignerSource};
 use crate::providers::messages::MessageSettings;
 use crate::providers::payout::{Account, Networks, Payer, PayoutSettings};
+use crate::providers::service::Provider;
+use crate::providers::verification::VerificationSettings;
 
 /// Simple7702Account of EntryPoint v0.8 as its authors deployed it.
 const SIMPLE_7702_ACCOUNT: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B");
@@ -78,7 +79,9 @@ pub struct Config {
     /// Mobile-money payouts.
     pub payout: PayoutSettings,
     /// Who looks at the customers of live keys.
-    pub compliance: Checker,
+    pub compliance: Provider,
+    /// Who checks the identity of people for live keys.
+    pub verification: VerificationSettings,
     /// Where customers' papers are kept; in the database when nothing is said.
     pub documents: Option<DocumentPlace>,
     /// SMS and e-mail.
@@ -196,6 +199,7 @@ impl Config {
             fx: fx(env)?,
             payout: payout(env, &chain.rpc_urls)?,
             compliance: identity::compliance(env, &chain.rpc_urls)?,
+            verification: identity::verification(env, &chain.rpc_urls)?,
             documents: identity::documents(env)?,
             messages: messages::messages(env, &chain.rpc_urls)?,
             sign_in_app: env.parsed("SIGN_IN_APP", "Diolkos")?,

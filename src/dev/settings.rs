@@ -43,6 +43,7 @@ impl Settings {
             ("PAYOUT_PROVIDER", "simulator".to_owned()),
             ("PAYOUT_REFUND_AFTER_SECONDS", "20".to_owned()),
             ("COMPLIANCE_PROVIDER", "simulator".to_owned()),
+            ("VERIFICATION_PROVIDER", "simulator".to_owned()),
             ("SMS_PROVIDER", "outbox".to_owned()),
             ("MAIL_PROVIDER", "outbox".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),

@@ -37,6 +37,10 @@ pub enum FailPoint {
     PayoutNoted,
     /// The tokens of a refused payout are to go back.
     RefundStored,
+    /// A fingerprint is stored; nobody was asked what it proves.
+    FingerprintStored,
+    /// A provider has said what a fingerprint proves; that is not noted yet.
+    IdentityProven,
     /// A webhook was sent; what became of it is not noted yet.
     WebhookSent,
     /// The indexer has read blocks; nothing of that is stored.
@@ -69,6 +73,8 @@ impl FailPoint {
             Self::PayoutSent => "payout_sent",
             Self::PayoutNoted => "payout_noted",
             Self::RefundStored => "refund_stored",
+            Self::FingerprintStored => "fingerprint_stored",
+            Self::IdentityProven => "identity_proven",
             Self::WebhookSent => "webhook_sent",
             Self::BlocksRead => "blocks_read",
             Self::BlocksEntered => "blocks_entered",

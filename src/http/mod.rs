@@ -19,6 +19,7 @@ mod field;
 mod health;
 mod json;
 mod layers;
+pub mod lenient;
 mod page;
 mod server;
 

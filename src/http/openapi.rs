@@ -32,6 +32,8 @@ pub const DOCS: &str = "/docs";
         (name = "Sign-in", description = "Tokens for wallet apps and those who hold wallets."),
         (name = "Email verification", description = "Codes by e-mail. API key or preauth token."),
         (name = "Customers", description = "People, their wallets and names, and what they have told. API key."),
+        (name = "Business users", description = "Companies, and who owns and controls them. API key."),
+        (name = "Identity checks", description = "Whether people are who they say they are. API key, wallet or preauth token."),
         (name = "Agreements", description = "What customers are shown, and what they say to it. API key."),
         (name = "Consents", description = "Whom customers let act for them. API key or wallet token."),
         (name = "Badges", description = "What customers are told apart by, and what rules their money keeps. API key."),

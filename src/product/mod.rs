@@ -3,11 +3,13 @@
 pub mod agreements;
 pub mod api_keys;
 pub mod badges;
+pub mod business_users;
 pub mod consents;
 pub mod customers;
 pub mod email_verification;
 pub mod funding;
 pub mod fx;
+pub mod identity_checks;
 pub mod ops;
 pub mod reconcile;
 pub mod reports;
@@ -89,6 +91,8 @@ pub struct Parts {
     pub fx: fx::Quotes,
     /// Who looks at customers.
     pub compliance: customers::Checkers,
+    /// Who checks who people are.
+    pub verifiers: identity_checks::Verifiers,
     /// Where customers' papers are kept; in the database when there is no store.
     pub documents: Option<DocumentStore>,
     /// Mobile-money payouts.
@@ -120,6 +124,8 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(users::router())
         .merge(customers::router())
+        .merge(business_users::router())
+        .merge(identity_checks::router())
         .merge(funding::router())
         .merge(fx::router())
         .merge(transfers::router())
@@ -143,5 +149,6 @@ pub fn router() -> OpenApiRouter<App> {
 pub fn jobs(app: &App) -> Jobs {
     let jobs = treasury::Audit::register(Jobs::new(app.db.clone()), &app.db);
     let jobs = customers::register(reconcile::register(jobs, app), app);
+    let jobs = identity_checks::register(jobs, app);
     webhooks::register(jobs, &app.db)
 }

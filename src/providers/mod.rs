@@ -8,3 +8,5 @@ pub mod fx;
 pub mod keys;
 pub mod messages;
 pub mod payout;
+pub mod service;
+pub mod verification;

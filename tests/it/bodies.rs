@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::agreements;
+use crate::business_users;
 use crate::consents;
 use crate::customers;
 use crate::harness::actor::{Actor, Answer};
@@ -12,6 +13,7 @@ use crate::harness::app::TestApp;
 use crate::harness::document::operations;
 use crate::harness::tenant::{fund_body, phone};
 use crate::harness::wire;
+use crate::identity_checks;
 use crate::sign_in;
 
 /// A route that takes a body, who may call it and what it likes to read.
@@ -62,6 +64,7 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
     let customer: uuid::Uuid = owner.fetch_one(&mut app.sql().await).await.unwrap();
     let device = sign_in::device(&app, &acme, "bodies").await;
     let badge = customers::badge(&app, &acme, "Bronzeone").await;
+    let business = business_users::badge(&app, &acme).await;
     let words = consents::words(&acme.live, &acme).await;
     let routes = vec![
         route("/v1/users/provision", &acme.live, json!({"phone_number": phone(1)})),
@@ -133,6 +136,9 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
                 "tokenSymbol": "USDC",
             }),
         ),
+        route(business_users::ONBOARD, &acme.live, business_users::everything(business)),
+        route(identity_checks::BEGIN, &acme.live, identity_checks::example()),
+        route(identity_checks::VALIDATE, &acme.live, json!({"vfp": "string", "requestId": customer})),
         by(Method::PUT, "/tenant/customer/{customerId}", &acme.live, json!({"customNamespace": "myNamespace"})),
         route(
             consents::ACCEPT,

@@ -39,7 +39,7 @@ fn documented() -> BTreeMap<String, Documented> {
 }
 
 /// What a server can do without.
-const OPTIONAL: [&str; 19] = [
+const OPTIONAL: [&str; 21] = [
     "BUNDLER_URL",
     "COMPLIANCE_TOKEN",
     "COMPLIANCE_URL",
@@ -59,6 +59,8 @@ const OPTIONAL: [&str; 19] = [
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
     "TWILIO_FROM",
+    "VERIFICATION_TOKEN",
+    "VERIFICATION_URL",
 ];
 
 /// The names that a configuration asks for, and whether it could be read.

@@ -125,7 +125,7 @@ pub const UPDATE: &str = "/tenant/customer/update";
 
 /// Whether a route takes bodies of many megabytes.
 pub fn takes_papers(path: &str) -> bool {
-    matches!(path, "/tenant/customer" | UPDATE)
+    matches!(path, "/tenant/customer" | "/tenant/business-user" | UPDATE)
 }
 
 /// Whether a route of customers can do without a field.

@@ -60,6 +60,8 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     badge_assignment: nothing
     badge_link: insert
     badge_rule: insert
+    business_control_person: nothing
+    business_user: nothing
     chain_op: select, update
     compliance_check: nothing
     consent_message: nothing
@@ -73,6 +75,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     deposit: nothing
     fx_quote: nothing
     idempotency_record: delete, select
+    identity_check: update (mobile_index, state, wrapped_key, details, reference, fingerprint, finding, next_at, ended_at)
     indexed_account: select
     ledger_account: select
     ledger_transfer: nothing

@@ -9,18 +9,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::directory::{Directory, NamedWallet};
+use super::kind::Kind as CustomerKind;
 use super::profile::Profile;
 use super::request::Object;
-use super::status::Standing;
+use super::seen::Seen;
 use super::{refusal, store};
 use crate::auth::Tenant;
-use crate::db::TenantTx;
-use crate::foundation::Mode;
 use crate::http::openapi::{WalletError, WalletErrors};
 use crate::http::{Path, Result};
 use crate::product::App;
 use crate::product::badges::{AssignedBadge, Badges, Kind};
-use crate::product::users::Identities;
 
 /// A customer in full.
 #[derive(Serialize, ToSchema)]
@@ -156,7 +154,7 @@ pub async fn show(
     Path(customer): Path<String>,
 ) -> Result<Json<CustomerInFull>> {
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    let Some(seen) = Seen::of(&app, &mut tx, caller.mode, &customer).await? else {
+    let Some(seen) = Seen::of(&app, &mut tx, caller.mode, CustomerKind::Person, &customer).await? else {
         let is_anybody = store::has_customers(&mut tx, caller.mode).await?;
         return Err(if is_anybody { refusal::unknown() } else { refusal::nobody() });
     };
@@ -166,33 +164,6 @@ pub async fn show(
     tx.commit().await?;
     let data = vec![FullDetails::of(seen, tenant_name, wallets, badges)];
     Ok(Json(CustomerInFull { message: "Customer details fetched successfully", data }))
-}
-
-/// An onboarded customer, opened.
-pub(super) struct Seen {
-    pub id: Uuid,
-    pub phone: String,
-    pub profile: Profile,
-    pub standing: Standing,
-    pub denial: Option<Object>,
-    pub key: crate::foundation::DataKey,
-}
-
-impl Seen {
-    /// The customer of an id; `None` when there is none of this mode who was onboarded.
-    pub async fn of(app: &App, tx: &mut TenantTx, mode: Mode, id: &str) -> Result<Option<Self>> {
-        let Ok(id) = id.parse() else { return Ok(None) };
-        let identities = Identities::new(&app.keys, &app.blind_indexer, mode);
-        let Some(known) = identities.find(tx, id).await? else { return Ok(None) };
-        let Some(row) = store::find_profile(tx, mode, id).await? else { return Ok(None) };
-        let profile = Profile::open(&known.key, tx, id, &row.document)?;
-        let phone = known.phone(tx)?;
-        let denial = match &row.denial {
-            Some(sealed) => Some(super::profile::open(&known.key, tx.tenant(), id, "denial", sealed)?),
-            None => None,
-        };
-        Ok(Some(Self { id, phone, profile, standing: row.standing, denial, key: known.key }))
-    }
 }
 
 impl FullDetails {

@@ -67,6 +67,11 @@ impl Directory {
         row.map(NamedWallet::of).transpose().map(|wallet| wallet.map(Party::Wallet))
     }
 
+    /// What the transaction's tenant is called.
+    pub async fn tenant_name(tx: &mut TenantTx) -> Result<String> {
+        Ok(store::tenant(tx).await?.1)
+    }
+
     /// A customer's wallets, oldest first.
     pub async fn wallets(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> Result<Vec<NamedWallet>> {
         store::wallets_of(tx, mode, customer).await?.into_iter().map(NamedWallet::of).collect()

@@ -20,6 +20,18 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 const KINDS: [&str; 7] =
     ["image/jpeg", "image/png", "image/webp", "image/tiff", "image/heif", "image/gif", "application/pdf"];
 
+/// What offices write.
+const FILED: [&str; 8] = [
+    "image/bmp",
+    "application/msword",
+    "application/vnd.ms-excel",
+    "application/vnd.ms-powerpoint",
+    "application/x-ole-storage",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+];
+
 /// A paper that was read. It has no `Debug`.
 #[derive(Clone)]
 pub struct Paper {
@@ -46,6 +58,9 @@ pub enum InvalidPaper {
     /// It is neither a picture nor a PDF.
     #[error("is neither a picture (JPEG, PNG, WebP, TIFF, HEIF, GIF) nor a PDF")]
     OtherKind,
+    /// It is nothing that businesses file.
+    #[error("is neither a picture, a PDF, a text nor a paper of an office")]
+    NotFiled,
     /// A PDF where a face is wanted.
     #[error("is not a picture")]
     NotAPicture,
@@ -54,19 +69,20 @@ pub enum InvalidPaper {
 impl Paper {
     /// Reads base64, with or without what browsers (`data:image/png;base64,`) and some clients (`base64,`) put before it.
     pub fn read(text: &str) -> Result<Self, InvalidPaper> {
-        let encoded = text.split_once("base64,").map_or(text, |(_, encoded)| encoded).trim();
-        if encoded.is_empty() {
-            return Err(InvalidPaper::Empty);
-        }
-        if encoded.len() / 4 * 3 > LARGEST + 3 {
-            return Err(InvalidPaper::TooLarge);
-        }
-        let content = LENIENT.decode(encoded).map_err(|_| InvalidPaper::NotBase64)?;
-        if content.len() > LARGEST {
-            return Err(InvalidPaper::TooLarge);
-        }
+        let content = decode(text)?;
         let kind = infer::get(&content).map(|kind| kind.mime_type()).ok_or(InvalidPaper::OtherKind)?;
         let media_type = KINDS.into_iter().find(|known| *known == kind).ok_or(InvalidPaper::OtherKind)?;
+        Ok(Self { id: Uuid::now_v7(), media_type, content })
+    }
+
+    /// The same for what a business files: papers of its own making and plain text too.
+    pub fn read_filed(text: &str) -> Result<Self, InvalidPaper> {
+        let content = decode(text)?;
+        let media_type = match infer::get(&content).map(|kind| kind.mime_type()) {
+            Some(kind) => KINDS.into_iter().chain(FILED).find(|known| *known == kind),
+            None => is_plain_text(&content).then_some("text/plain"),
+        };
+        let media_type = media_type.ok_or(InvalidPaper::NotFiled)?;
         Ok(Self { id: Uuid::now_v7(), media_type, content })
     }
 
@@ -75,6 +91,25 @@ impl Paper {
         let paper = Self::read(text)?;
         if paper.media_type.starts_with("image/") { Ok(paper) } else { Err(InvalidPaper::NotAPicture) }
     }
+}
+
+/// What is in base64, with or without what browsers and some clients put before it.
+fn decode(text: &str) -> Result<Vec<u8>, InvalidPaper> {
+    let encoded = text.split_once("base64,").map_or(text, |(_, encoded)| encoded).trim();
+    if encoded.is_empty() {
+        return Err(InvalidPaper::Empty);
+    }
+    if encoded.len() / 4 * 3 > LARGEST + 3 {
+        return Err(InvalidPaper::TooLarge);
+    }
+    let content = LENIENT.decode(encoded).map_err(|_| InvalidPaper::NotBase64)?;
+    if content.len() > LARGEST { Err(InvalidPaper::TooLarge) } else { Ok(content) }
+}
+
+/// Text without what moves a terminal's cursor; markup is none.
+fn is_plain_text(content: &[u8]) -> bool {
+    let is_plain = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+    std::str::from_utf8(content).is_ok_and(|text| !text.trim_start().starts_with('<') && text.chars().all(is_plain))
 }
 
 #[cfg(test)]
@@ -125,6 +160,20 @@ mod tests {
         assert_eq!(read(&STANDARD.encode(&large)), Ok("image/png"));
         large.push(0);
         assert_eq!(read(&STANDARD.encode(&large)), Err(InvalidPaper::TooLarge));
+    }
+
+    #[test]
+    fn a_business_may_file_text_and_no_page_or_program() {
+        let filed = |content: &[u8]| Paper::read_filed(&STANDARD.encode(content)).map(|paper| paper.media_type);
+        assert_eq!(filed(PNG), Ok("image/png"));
+        assert_eq!(filed(b"%PDF-1.7\n"), Ok("application/pdf"));
+        assert_eq!(filed("name;share\r\nJané;20\n".as_bytes()), Ok("text/plain"));
+        assert_eq!(filed(b"BM\x36\x00\x00\x00\x00\x00"), Ok("image/bmp"));
+        for other in
+            [&b"MZ\x90\0\x03\0\0\0"[..], b"\x7fELF\x02\x01\x01", b"<html><script>", b" <svg/>", b"\x1b[2J", b"\xff\xfe"]
+        {
+            assert_eq!(filed(other), Err(InvalidPaper::NotFiled), "{other:?}");
+        }
     }
 
     proptest! {

@@ -17,6 +17,8 @@ use crate::http::openapi::{WalletError, WalletErrors};
 use crate::http::{Error, Path, Result};
 use crate::product::App;
 use crate::product::agreements::Agreements;
+use crate::product::business_users::BusinessUsers;
+use crate::product::identity_checks::IdentityChecks;
 use crate::product::users::Identities;
 use crate::product::withdrawals::Withdrawals;
 
@@ -59,10 +61,12 @@ pub async fn forget(caller: Tenant, State(app): State<App>, Path(customer): Path
         return Err(Error::bad_request("withdrawal_under_way", message).of_type("wallet user"));
     }
     store::supersede_checks(&mut tx, customer, now).await?;
+    BusinessUsers::forget(&mut tx, customer).await?;
     store::delete_profile(&mut tx, customer).await?;
     papers::forget(&mut tx, customer).await?;
     // While the customer's addresses still say which agreements were shown to them.
     Agreements::forget(&mut tx, customer).await?;
+    IdentityChecks::forget(&mut tx, customer).await?;
     store::delete_external(&mut tx, customer).await?;
     store::strip_names(&mut tx, customer).await?;
     identities.forget(&mut tx, customer, now).await?;

@@ -11,13 +11,16 @@
 //! told is one document sealed under the customer's data key. `docs/IDENTITY.md` and `docs/PRIVACY.md` tell the whole
 //! story.
 
+mod admission;
+mod change;
 mod compliance;
-mod country;
-mod date;
 mod details;
 mod directory;
 mod document;
 mod forget;
+mod kept;
+mod kind;
+mod kyc;
 mod namespace;
 mod onboarding;
 mod papers;
@@ -26,6 +29,7 @@ mod platform;
 mod profile;
 mod refusal;
 mod request;
+mod seen;
 mod status;
 mod store;
 mod update;
@@ -39,8 +43,17 @@ use super::App;
 use crate::http::LARGEST_BODY;
 use crate::jobs::Jobs;
 
+pub use admission::{Admitted, Claim, Newcomer, Refusals};
 pub use compliance::{Checkers, follow as follow_compliance};
 pub use directory::{Directory, NamedWallet, Party};
+pub use document::{InvalidPaper, Paper};
+pub use kept::KeptAnswer;
+pub use kind::Kind;
+pub use kyc::{Kyc, ProvenIdentity};
+pub use profile::{Profile, plain};
+pub use seen::Seen;
+pub use status::{Decision, Standing};
+pub use store::NewestCheck;
 
 /// The routes of customers.
 pub fn router() -> OpenApiRouter<App> {

@@ -1,29 +1,26 @@
 //! `POST /tenant/customer`
 
-use alloy::primitives::Address;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SubsecRound, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::namespace::{CustomNamespace, Namespace};
-use super::profile::{Told, context};
-use super::refusal::{self, OnTaken};
+use super::admission::{Admitted, Claim, Newcomer, Refusals, is_own};
+use super::kept::KeptAnswer;
+use super::kind::Kind;
+use super::profile::Told;
 use super::request::{CustomerDetails, Document, Object};
-use super::{compliance, papers, platform, store};
+use super::{refusal, store};
 use crate::auth::Tenant;
 use crate::db::TenantTx;
-use crate::foundation::{BlindIndex, ChecksumAddress, Mode, Phone, Sealed, TenantId};
+use crate::foundation::{BlindIndex, Mode, Phone, TenantId};
 use crate::http::openapi::{WalletErrors, WalletPostErrors};
-use crate::http::{Error, OnConstraint, Posted, Result};
+use crate::http::{Error, Posted, Result};
 use crate::product::App;
-use crate::product::badges::{Badges, UserGroup};
 use crate::product::users::{Identities, Known};
 
 /// The answer to an onboarding.
@@ -68,20 +65,9 @@ pub struct Onboarded {
     domain_namespace: String,
 }
 
-/// What is kept of the answer for repetitions: sealed under the customer's own key, so that it is forgotten with them.
-#[derive(Serialize, Deserialize)]
-struct KeptAnswer {
-    customer: Uuid,
-    sealed: String,
-}
-
 /// Who is to be onboarded.
 struct Asked {
-    address: Address,
-    custom: Option<CustomNamespace>,
-    provider: Option<String>,
-    /// As which another tenant knows the address.
-    known_as: Option<String>,
+    claim: Claim,
     badge: Uuid,
     phone: Phone,
     told: Told,
@@ -103,32 +89,14 @@ pub async fn onboard(caller: Tenant, State(app): State<App>, posted: Posted<Cust
     let asked = read(&app, &caller, body).await?;
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     if let Some(first) = once.first(&mut tx, caller.mode).await? {
-        return repeat(&app, &mut tx, caller.mode, first).await;
+        return KeptAnswer::repeat(&app, &mut tx, caller.mode, first).await?.ok_or_else(refusal::no_account);
     }
     let now = app.clock.now().trunc_subsecs(6);
     let (known, answer) = create(&app, &mut tx, &caller, &asked, now).await?;
     let answer = serde_json::to_vec(&answer).map_err(Error::internal)?;
-    let sealed = known.key.seal(&context(caller.tenant, known.id, "answer"), &answer)?;
-    let kept = KeptAnswer { customer: known.id, sealed: STANDARD.encode(sealed.0) };
-    let kept = serde_json::to_vec(&kept).map_err(Error::internal)?;
-    once.keep(&mut tx, StatusCode::CREATED, &kept).await?;
+    once.keep(&mut tx, StatusCode::CREATED, &KeptAnswer::seal(&known, caller.tenant, &answer)?).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, [("content-type", "application/json")], answer).into_response())
-}
-
-/// The first answer to a repetition, as long as the customer is not forgotten.
-async fn repeat(
-    app: &App,
-    tx: &mut TenantTx,
-    mode: Mode,
-    mut first: crate::http::idempotency::First,
-) -> Result<Response> {
-    let kept: KeptAnswer = serde_json::from_slice(&first.body).map_err(Error::internal)?;
-    let identities = Identities::new(&app.keys, &app.blind_indexer, mode);
-    let known = identities.find(tx, kept.customer).await?.ok_or_else(refusal::no_account)?;
-    let sealed = Sealed(STANDARD.decode(&kept.sealed).map_err(Error::internal)?);
-    first.body = known.key.open(&context(tx.tenant(), known.id, "answer"), &sealed)?.to_vec();
-    Ok(first.response())
 }
 
 /// Reads and checks what can be without looking at the tenant's other customers.
@@ -136,7 +104,7 @@ async fn read(app: &App, caller: &Tenant, mut details: CustomerDetails) -> Resul
     let tenant = details.tenant_id.take().ok_or_else(|| Error::missing_field("tenantId"))?;
     is_own(caller, &tenant)?;
     let address = details.account_address.take().ok_or_else(|| Error::missing_field("accountAddress"))?;
-    let address = read_address(app, &address)?;
+    let claim = Claim::read(app, &address, details.custom_namespace.take(), details.provider.take())?;
     let badge = details.identification_badge_id.take();
     let badge = badge.ok_or_else(|| Error::missing_field("identificationBadgeId"))?;
     let phone = details.phone_number.take().ok_or_else(|| Error::missing_field("phoneNumber"))?;
@@ -153,55 +121,14 @@ async fn read(app: &App, caller: &Tenant, mut details: CustomerDetails) -> Resul
     if let Some((name, _)) = missing.into_iter().find(|(_, is_missing)| *is_missing) {
         return Err(Error::missing_field(name));
     }
-    let (custom, provider) = read_custom(details.custom_namespace.take(), details.provider.take())?;
     let ul_namespace = details.ul_namespace.take();
     let told = Told::of(details, app.clock.now().date_naive())?;
     // Before the wait for other tenants' names.
     told.profile.identification_index(&app.blind_indexer, caller.tenant, caller.mode)?;
     let badge = badge.parse().map_err(|_| refusal::badge_not_allocated())?;
-    if let Some(custom) = &custom
-        && platform::is_ours(app, custom).await?
-    {
-        return Err(refusal::custom_namespace_taken());
-    }
-    let known_as = platform::known_as(app, caller, address, ul_namespace.as_deref()).await?;
-    let known_as = known_as.map_err(|platform::KnownElsewhere| refusal::address_taken())?;
-    Ok(Asked { address, custom, provider, known_as, badge, phone, told })
-}
-
-/// 403 unless a tenant named by a caller is the caller.
-pub(super) fn is_own(caller: &Tenant, tenant: &str) -> Result<()> {
-    let named: Option<Uuid> = tenant.trim().parse().ok();
-    if named == Some(caller.tenant.0) {
-        return Ok(());
-    }
-    Err(Error::forbidden("other_tenant", "tenantId is not the caller's"))
-}
-
-/// An address that somebody may control.
-pub(super) fn read_address(app: &App, text: &str) -> Result<Address> {
-    // Wallets write addresses in any case; the checksum of mixed case is documented as a placeholder that has none.
-    let address: Address = match ChecksumAddress::parse(&text.to_ascii_lowercase()) {
-        Ok(address) => address.0,
-        Err(why) => return Err(Error::invalid_field("accountAddress", why)),
-    };
-    let is_the_houses = address == app.chain.treasury() || app.tokens.by_contract(address).is_some();
-    if address.is_zero() || is_the_houses { Err(refusal::address_reserved()) } else { Ok(address) }
-}
-
-/// A custom name and where it is registered.
-pub(super) fn read_custom(
-    name: Option<String>,
-    provider: Option<String>,
-) -> Result<(Option<CustomNamespace>, Option<String>)> {
-    let name = name.filter(|name| !name.is_empty());
-    let custom = name.map(|name| CustomNamespace::parse(&name)).transpose();
-    let custom = custom.map_err(|why| Error::invalid_field("customNamespace", why))?;
-    let provider = provider.filter(|provider| !provider.is_empty());
-    if provider.as_ref().is_some_and(|provider| provider.chars().count() > 64) {
-        return Err(Error::invalid_field("provider", "must have at most 64 characters"));
-    }
-    Ok((custom, provider))
+    let mut claim = claim;
+    claim.check_elsewhere(app, caller, ul_namespace.as_deref()).await?;
+    Ok(Asked { claim, badge, phone, told })
 }
 
 /// Stores a customer with all that belongs to one; the database sees to it that of several at once one is let in.
@@ -224,33 +151,29 @@ async fn create(
         check_unknown(tx, mode, asked, &email, &person).await?;
         return Err(refusal::already_onboarded());
     }
-    let namespace = mint(tx, mode, asked.custom.as_ref()).await?;
-    let wallet = store::NewExternal {
-        mode,
-        customer: known.id,
-        address: asked.address,
-        namespace: &namespace,
-        custom: asked.custom.as_ref(),
-        provider: asked.provider.as_deref(),
-        known_as: asked.known_as.as_deref(),
+    let newcomer = Newcomer {
+        kind: Kind::Person,
+        known: &known,
+        claim: &asked.claim,
+        profile,
+        papers,
+        email: &email,
+        identification: &person,
+        badge: asked.badge,
     };
-    store::insert_external(tx, &wallet).await.on_taken(refusal::address_taken, refusal::custom_namespace_exists)?;
-    let document = profile.seal(&known.key, tx, known.id)?;
-    store::insert_profile(tx, mode, known.id, &document, (&email, &person), now)
-        .await
-        .on_constraint("customer_profile_email_unique", |_| refusal::email_taken())
-        .on_constraint("customer_profile_identification_unique", |_| refusal::same_person())?;
-    papers::keep(tx, mode, &known, papers).await?;
-    let badge = Badges::assign_identification(tx, mode, UserGroup::WalletUser, known.id, asked.badge, now).await?;
-    let badge = badge.ok_or_else(refusal::badge_not_allocated)?;
-    compliance::ask(tx, mode, known.id, now).await?;
+    let refusals = Refusals {
+        email: refusal::email_taken,
+        identification: refusal::same_person,
+        badge: refusal::badge_not_allocated,
+    };
+    let Admitted { namespace, badge } = newcomer.admit(tx, mode, refusals, now).await?;
 
     let message = format!("User has successfully onboarded with the badge {} [{}].", badge.name, badge.badge_id);
     let data = Onboarded {
         first_name: profile.get("firstName"),
         middle_name: profile.get("middleName"),
         last_name: profile.get("lastName"),
-        account_address: asked.address.to_checksum(None),
+        account_address: asked.claim.address.to_checksum(None),
         tenant_id: tenant,
         date_of_birth: profile.get("dateOfBirth"),
         email: profile.get("email"),
@@ -277,7 +200,7 @@ async fn check_unknown(
     email: &BlindIndex,
     person: &BlindIndex,
 ) -> Result<()> {
-    if store::by_address(tx, mode, asked.address).await?.is_some() {
+    if store::by_address(tx, mode, asked.claim.address).await?.is_some() {
         return Err(refusal::address_taken());
     }
     if store::find_by_email(tx, mode, email).await?.is_some() {
@@ -287,15 +210,4 @@ async fn check_unknown(
         return Err(refusal::same_person());
     }
     Ok(())
-}
-
-/// A name for a new wallet: the one that the custom name suggests if it is free, a random one otherwise.
-pub(super) async fn mint(tx: &mut TenantTx, mode: Mode, custom: Option<&CustomNamespace>) -> Result<Namespace> {
-    let root = store::tenant(tx).await?.0;
-    if let Some(suggested) = custom.and_then(|custom| Namespace::suggested(&root, custom))
-        && store::namespace_is_free(tx, mode, &suggested).await?
-    {
-        return Ok(suggested);
-    }
-    Ok(Namespace::random(&root))
 }

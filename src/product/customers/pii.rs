@@ -8,11 +8,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::details::Seen;
 use super::directory::{Directory, NamedWallet};
+use super::kind::Kind;
 use super::profile::{self, Profile};
 use super::refusal;
 use super::request::Object;
+use super::seen::Seen;
 use super::status::Decision;
 use super::store::{self, Change};
 use crate::auth::Tenant;
@@ -108,7 +109,7 @@ pub struct PastChange {
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     new_details: Object,
     remarks: Value,
-    /// The name of the API key by which it was made.
+    /// The name of the API key by which it was made, or `identity check`.
     updated_by: String,
     created_at: DateTime<Utc>,
 }
@@ -128,7 +129,7 @@ pub async fn show(caller: Tenant, State(app): State<App>, Path(customer): Path<S
         return Err(refused.of_type("Invalid UUID"));
     }
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    let seen = Seen::of(&app, &mut tx, caller.mode, &customer).await?.ok_or_else(refusal::unknown)?;
+    let seen = Seen::of(&app, &mut tx, caller.mode, Kind::Person, &customer).await?.ok_or_else(refusal::unknown)?;
     let wallets = Directory::wallets(&mut tx, caller.mode, seen.id).await?;
     let changes = store::changes_of(&mut tx, seen.id).await?;
     tx.commit().await?;
@@ -273,7 +274,7 @@ impl PastChange {
             old_details: told(open("change from", &change.old)?),
             new_details: told(open("change to", &change.new)?),
             remarks: remarks.clone(),
-            updated_by: change.by,
+            updated_by: change.by.unwrap_or_else(|| "identity check".to_owned()),
             created_at: change.at,
         })
     }

@@ -9,10 +9,10 @@ use uuid::Uuid;
 use validator::ValidateEmail;
 
 use super::document::{self, Paper};
+use super::refusal;
 use super::request::{CustomerDetails, Document, Object};
-use super::{country, date, refusal};
 use crate::db::TenantTx;
-use crate::foundation::{BlindIndex, BlindIndexer, DataKey, Mode, Sealed, TenantId};
+use crate::foundation::{BlindIndex, BlindIndexer, DataKey, Mode, Sealed, TenantId, day, place};
 use crate::http::{Error, Result};
 
 /// Characters of one text at most.
@@ -135,7 +135,7 @@ impl Told {
 
     fn date(&mut self, name: &str, text: Option<String>) -> Result<()> {
         let Some(text) = text else { return Ok(()) };
-        let day = date::read(&text).ok_or_else(|| not_a_date(name))?;
+        let day = day::read(&text).ok_or_else(|| not_a_date(name))?;
         self.put(name, day.to_string())
     }
 
@@ -194,10 +194,10 @@ impl Told {
         for (name, text) in texts {
             check_text(&format!("{path}.{name}"), text.as_deref().unwrap_or_default())?;
         }
-        for (name, day) in [("validFromDate", &document.valid_from_date), ("validTillDate", &document.valid_till_date)]
+        for (name, date) in [("validFromDate", &document.valid_from_date), ("validTillDate", &document.valid_till_date)]
         {
-            let day = day.as_deref().filter(|day| !day.is_empty());
-            if day.is_some_and(|day| date::read(day).is_none()) {
+            let date = date.as_deref().filter(|date| !date.is_empty());
+            if date.is_some_and(|date| day::read(date).is_none()) {
                 return Err(not_a_date(&format!("{path}.{name}")));
             }
         }
@@ -253,10 +253,6 @@ impl Profile {
         };
         let born = self.text("dateOfBirth").ok_or_else(|| Error::missing_field("dateOfBirth"))?;
         let number = ["ssn", "tin", "stateLicenseId"].into_iter().find_map(|name| self.text(name)).unwrap_or_default();
-        let plain = |text: &str| {
-            let text: String = text.nfkc().flat_map(char::to_lowercase).collect();
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
-        };
         Ok(indexer.identity(tenant, mode, "person", &[&plain(&name), born, &plain(number)]))
     }
 
@@ -277,6 +273,12 @@ impl Profile {
     pub fn open(key: &DataKey, tx: &TenantTx, customer: Uuid, sealed: &Sealed) -> Result<Self> {
         open(key, tx.tenant(), customer, "profile", sealed)
     }
+}
+
+/// A text without what tells two ways of writing a name apart: case, width and blanks.
+pub fn plain(text: &str) -> String {
+    let text: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What something of a customer is sealed for.
@@ -311,11 +313,11 @@ fn read_email(text: &str) -> Result<String> {
 }
 
 fn read_birth(text: &str, today: NaiveDate) -> Result<NaiveDate> {
-    let day = date::read(text).ok_or_else(|| not_a_date("dateOfBirth"))?;
-    if date::is_adult(day, today) {
+    let day = day::read(text).ok_or_else(|| not_a_date("dateOfBirth"))?;
+    if day::is_adult(day, today) {
         return Ok(day);
     }
-    Err(Error::invalid_field("dateOfBirth", format!("must be that of somebody who is {} or older", date::OF_AGE)))
+    Err(Error::invalid_field("dateOfBirth", format!("must be that of somebody who is {} or older", day::OF_AGE)))
 }
 
 fn not_a_date(field: &str) -> Error {
@@ -326,8 +328,7 @@ fn check_address(address: &Object) -> Result<()> {
     let text = |name: &str| address.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let country = text("isoCountryCode").or_else(|| text("country")).ok_or_else(refusal::no_such_place)?;
     let other = text("country").filter(|other| *other != country);
-    let is_known =
-        country::is_place(country, text("state")) && other.is_none_or(|other| country::is_place(other, None));
+    let is_known = place::is_place(country, text("state")) && other.is_none_or(|other| place::is_place(other, None));
     if is_known { Ok(()) } else { Err(refusal::no_such_place()) }
 }
 

@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use validator::Validate;
 
+use crate::http::lenient;
+
 /// An object whose fields are the caller's.
 pub type Object = Map<String, Value>;
 
@@ -74,13 +76,13 @@ pub struct CustomerDetails {
     pub lat_long: Option<Object>,
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     pub tax: Option<Object>,
-    #[serde(deserialize_with = "objects")]
+    #[serde(deserialize_with = "lenient::objects")]
     #[schema(value_type = Option<Vec<Document>>)]
     pub government_documents: Option<Vec<Document>>,
-    #[serde(deserialize_with = "objects")]
+    #[serde(deserialize_with = "lenient::objects")]
     #[schema(value_type = Option<Vec<Document>>)]
     pub proof_of_address: Option<Vec<Document>>,
-    #[serde(deserialize_with = "object")]
+    #[serde(deserialize_with = "lenient::object")]
     #[schema(value_type = Option<Document>)]
     pub passport: Option<Document>,
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
@@ -126,11 +128,11 @@ pub struct CustomerDetails {
     pub account_purpose: Option<String>,
     pub expected_monthly_volume: Option<String>,
     /// Updating: whether somebody is to look at the customer again.
-    #[serde(deserialize_with = "true_or_its_word")]
+    #[serde(deserialize_with = "lenient::true_or_its_word")]
     #[schema(value_type = Option<bool>)]
     pub re_run_compliance_check: Option<bool>,
     /// Updating: whether the customer has a bank account.
-    #[serde(deserialize_with = "true_or_its_word")]
+    #[serde(deserialize_with = "lenient::true_or_its_word")]
     #[schema(value_type = Option<bool>)]
     pub bank_account: Option<bool>,
     /// Updating: why.
@@ -158,28 +160,13 @@ pub struct Document {
     pub number: Option<String>,
     #[schema(example = "INDIA")]
     pub issued_country: Option<String>,
-    #[serde(deserialize_with = "true_or_its_word")]
+    #[serde(deserialize_with = "lenient::true_or_its_word")]
     #[schema(value_type = Option<bool>)]
     pub expired: Option<bool>,
     #[schema(example = "2012-12-12")]
     pub valid_from_date: Option<String>,
     #[schema(example = "2032-12-12")]
     pub valid_till_date: Option<String>,
-}
-
-/// A paper that is an object: serde would take a list for one, field by field.
-fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Document>, D::Error> {
-    Option::<Object>::deserialize(deserializer)?.map(paper).transpose()
-}
-
-/// The same for a list of papers.
-fn objects<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Document>>, D::Error> {
-    let objects = Option::<Vec<Object>>::deserialize(deserializer)?;
-    objects.map(|objects| objects.into_iter().map(paper).collect()).transpose()
-}
-
-fn paper<E: serde::de::Error>(object: Object) -> Result<Document, E> {
-    serde_json::from_value(Value::Object(object)).map_err(E::custom)
 }
 
 /// Documented as a text, and shown as a list of those that it can be: the first counts.
@@ -197,23 +184,6 @@ fn one_or_first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Str
         }
         None => None,
     })
-}
-
-/// Documented as a boolean, and shown as its word.
-fn true_or_its_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "true or false")]
-    enum Told {
-        Plain(bool),
-        Word(String),
-    }
-    match Option::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Told::Plain(value)) => Ok(Some(value)),
-        Some(Told::Word(word)) if word.eq_ignore_ascii_case("true") => Ok(Some(true)),
-        Some(Told::Word(word)) if word.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        Some(Told::Word(_)) => Err(serde::de::Error::custom("expected true or false")),
-    }
 }
 
 /// The body of `POST /tenant/customer/add-wallet`.

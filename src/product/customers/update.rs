@@ -5,22 +5,23 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::SubsecRound;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::profile::{Profile, Told, seal};
+use super::change::{Snapshot, remember};
+use super::kind::Kind;
+use super::profile::{Profile, Told};
 use super::request::CustomerDetails;
-use super::status::Decision;
+use super::status::{Decision, Standing};
+use super::store::ChangedBy;
 use super::{compliance, papers, refusal, store};
 use crate::auth::Tenant;
-use crate::db::TenantTx;
 use crate::foundation::Phone;
 use crate::http::openapi::{WalletErrors, WalletPostErrors};
 use crate::http::{Error, OnConstraint, Posted, Result};
 use crate::product::App;
-use crate::product::badges::{Badges, UserGroup};
-use crate::product::users::{Identities, Known};
+use crate::product::badges::Badges;
+use crate::product::users::Identities;
 
 /// The answer to an update.
 #[derive(Serialize, ToSchema)]
@@ -50,7 +51,7 @@ pub struct UpdatedCustomer {
 pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<CustomerDetails>) -> Result<Response> {
     let Posted { body: mut details, once } = posted;
     if let Some(tenant) = &details.tenant_id {
-        super::onboarding::is_own(&caller, tenant)?;
+        super::admission::is_own(&caller, tenant)?;
     }
     let (customer, badge, phone) = required(&mut details)?;
     let (looks_again, remarks) = (details.re_run_compliance_check.unwrap_or(false), details.remarks.take());
@@ -66,38 +67,51 @@ pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<Custo
     }
     let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
     let known = identities.hold(&mut tx, customer).await?.ok_or_else(refusal::no_account)?;
-    let row = store::find_profile(&mut tx, caller.mode, known.id).await?.ok_or_else(refusal::no_account)?;
+    let row = store::find_profile(&mut tx, caller.mode, known.id).await?.filter(|row| row.kind == Kind::Person);
+    let row = row.ok_or_else(refusal::no_account)?;
     match (row.standing.onboarding, row.standing.compliance) {
         (Decision::Pending | Decision::Review, _) => return Err(refusal::still_pending()),
         (Decision::Rejected, _) => return Err(refusal::was_rejected()),
         (Decision::Accepted, Decision::Rejected) if !looks_again => return Err(refusal::checks_failed()),
         (Decision::Accepted, _) => {}
     }
-    let old = Snapshot { profile: Profile::open(&known.key, &tx, known.id, &row.document)?, phone: known.phone(&tx)? };
+    let old = Snapshot {
+        profile: Profile::open(&known.key, &tx, known.id, &row.document)?,
+        phone: known.phone(&tx)?,
+        kyc: row.standing.kyc,
+    };
     identities
         .move_to(&mut tx, &known, &phone, &caller, now)
         .await
         .map_err(|error| if error.status() == StatusCode::CONFLICT { refusal::known_already() } else { error })?;
-    let new = Snapshot { profile: old.profile.with(told.profile), phone: phone.e164().to_owned() };
-    let email = new.profile.email_index(&app.blind_indexer, caller.tenant, caller.mode)?;
-    let person = new.profile.identification_index(&app.blind_indexer, caller.tenant, caller.mode)?;
+    let (indexer, tenant, mode) = (&app.blind_indexer, caller.tenant, caller.mode);
+    let mut new = Snapshot { profile: old.profile.with(told.profile), phone: phone.e164().to_owned(), kyc: old.kyc };
+    let email = new.profile.email_index(indexer, tenant, mode)?;
+    let person = new.profile.identification_index(indexer, tenant, mode)?;
+    if person != old.profile.identification_index(indexer, tenant, mode)? || new.phone != old.phone {
+        // What an identity check has proven was of somebody else, or of another number.
+        new.kyc = Decision::Pending;
+    }
     let document = new.profile.seal(&known.key, &tx, known.id)?;
     store::update_profile(&mut tx, known.id, &document, (&email, &person), now)
         .await
         .on_constraint("customer_profile_email_unique", |_| refusal::known_already())
         .on_constraint("customer_profile_identification_unique", |_| refusal::known_already())?;
     papers::keep(&mut tx, caller.mode, &known, &told.papers).await?;
-    remember(&mut tx, &caller, &known, (&old, &new), remarks.as_deref(), now).await?;
-    let group = UserGroup::WalletUser;
+    let by = ChangedBy::Key(caller.key_id);
+    remember(&mut tx, caller.mode, &known, (&old, &new), (by, remarks.as_deref()), now).await?;
+    let group = Kind::Person.user_group();
     let badge = match badge {
         Some(badge) => Badges::assign_identification(&mut tx, caller.mode, group, known.id, badge, now).await?,
         None => None,
     };
     let badge = badge.ok_or_else(refusal::badge_not_updated)?;
+    let standing = Standing { kyc: new.kyc, ..row.standing };
     if looks_again {
-        let standing = row.standing.looked_at_again();
-        store::set_standing(&mut tx, known.id, &standing, None, now).await?;
+        store::set_standing(&mut tx, known.id, &standing.looked_at_again(), None, now).await?;
         compliance::ask(&mut tx, caller.mode, known.id, now).await?;
+    } else if new.kyc != old.kyc {
+        store::set_standing(&mut tx, known.id, &standing, row.denial.as_ref(), now).await?;
     }
     let message = format!("User has successfully onboarded with the badge {} [{}].", badge.name, badge.badge_id);
     let answer = UpdatedCustomer { kind: "Success", assigned_identification_badge: badge.badge_id, message };
@@ -120,39 +134,4 @@ fn required(details: &mut CustomerDetails) -> Result<(Uuid, Option<Uuid>, Phone)
     let customer = customer.parse().map_err(|_| refusal::no_account())?;
     let phone = Phone::of_form(&phone).map_err(|why| Error::invalid_field("phoneNumber", why))?;
     Ok((customer, badge.parse().ok(), phone))
-}
-
-/// What was known of a customer at a moment.
-struct Snapshot {
-    profile: Profile,
-    phone: String,
-}
-
-impl Snapshot {
-    fn fields(&self) -> Profile {
-        let mut fields = self.profile.clone();
-        fields.0.insert("phoneNumber".to_owned(), Value::String(self.phone.clone()));
-        fields
-    }
-}
-
-/// Keeps what was before and what is after, unless they are the same.
-async fn remember(
-    tx: &mut TenantTx,
-    caller: &Tenant,
-    known: &Known,
-    (old, new): (&Snapshot, &Snapshot),
-    remarks: Option<&str>,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<()> {
-    let (old, new) = (old.fields(), new.fields());
-    if old == new {
-        return Ok(());
-    }
-    let seal = |what, value: &Profile| seal(&known.key, caller.tenant, known.id, what, value);
-    let (old, new) = (seal("change from", &old)?, seal("change to", &new)?);
-    let remarks = remarks.map(|text| super::profile::seal(&known.key, caller.tenant, known.id, "remarks", &text));
-    let remarks = remarks.transpose()?;
-    let kept = (&old, &new, remarks.as_ref());
-    Ok(store::insert_change(tx, caller.mode, known.id, kept, caller.key_id, now).await?)
 }

@@ -9,8 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::admission::{is_own, mint, read_address, read_custom};
 use super::directory::{Directory, NamedWallet, Party};
-use super::onboarding::{is_own, mint, read_address, read_custom};
+use super::kind::Kind;
 use super::refusal::{self, OnTaken};
 use super::request::{NewCustomNamespace, NewWallet};
 use super::{platform, store};
@@ -34,7 +35,12 @@ pub struct AddedWallet {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WalletOfCustomer {
-    customer_account_id: Uuid,
+    /// Of a person's wallet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_account_id: Option<Uuid>,
+    /// Of a business's wallet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    business_user_id: Option<Uuid>,
     #[schema(example = "acme.jonedoe.ul")]
     namespace: String,
 }
@@ -59,7 +65,7 @@ pub struct Done {
 pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWallet>) -> Result<Response> {
     let Posted { body, once } = posted;
     is_own(&caller, &body.tenant_id)?;
-    let customer = whose(&body)?;
+    let (kind, customer) = whose(&body)?;
     let address = read_address(&app, &body.account_address).map_err(|error| match error.code() {
         "address_reserved" => refusal::add_wallet(NOT_UNIQUE),
         _ => error,
@@ -80,8 +86,10 @@ pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWalle
     }
     let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
     let known = identities.hold(&mut tx, customer).await?.ok_or_else(|| refusal::add_wallet(NOT_FOUND))?;
-    if !store::has_profile(&mut tx, known.id).await? {
-        return Err(refusal::add_wallet("Not able to fetch basic details of wallet user"));
+    match store::kind_of(&mut tx, known.id).await? {
+        Some(found) if found == kind => {}
+        Some(_) => return Err(refusal::add_wallet(NOT_FOUND)),
+        None => return Err(refusal::add_wallet("Not able to fetch basic details of wallet user")),
     }
     if store::by_address(&mut tx, caller.mode, address).await?.is_some() {
         return Err(refusal::add_wallet(NOT_UNIQUE));
@@ -110,7 +118,12 @@ pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWalle
             return Err(refusal::add_wallet(TRY_AGAIN));
         }
     }
-    let data = WalletOfCustomer { customer_account_id: known.id, namespace: namespace.as_str().to_owned() };
+    let (customer_account_id, business_user_id) = match kind {
+        Kind::Person => (Some(known.id), None),
+        Kind::Business => (None, Some(known.id)),
+    };
+    let namespace = namespace.as_str().to_owned();
+    let data = WalletOfCustomer { customer_account_id, business_user_id, namespace };
     let answer = AddedWallet { data, message: "wallet added successfully" };
     once.commit(tx, StatusCode::CREATED, &answer).await
 }
@@ -120,12 +133,13 @@ const NAME_TAKEN: &str = "Custom namespace is already taken";
 const NOT_FOUND: &str = "Wallet user details not found";
 const TRY_AGAIN: &str = "Something went wrong, please try again";
 
-/// The one customer that a body names.
-fn whose(body: &NewWallet) -> Result<Uuid> {
+/// The one customer that a body names, and as what.
+fn whose(body: &NewWallet) -> Result<(Kind, Uuid)> {
     let named = |id: &Option<String>| id.clone().filter(|id| !id.is_empty());
+    let read = |id: String| id.parse::<Uuid>().map_err(|_| refusal::add_wallet(NOT_FOUND));
     match (named(&body.customer_account_id), named(&body.business_user_id)) {
-        (Some(customer), None) => customer.parse().map_err(|_| refusal::add_wallet(NOT_FOUND)),
-        (None, Some(_)) => Err(refusal::add_wallet(NOT_FOUND)),
+        (Some(person), None) => Ok((Kind::Person, read(person)?)),
+        (None, Some(business)) => Ok((Kind::Business, read(business)?)),
         (None, None) => Err(Error::missing_field("customerAccountId")),
         (Some(_), Some(_)) => {
             Err(Error::invalid_field("businessUserId", "must not be given together with customerAccountId"))

@@ -63,6 +63,29 @@ impl<'a> Identities<'a> {
         self.hold(tx, id).await?.ok_or_else(Directory::moved)
     }
 
+    /// A new customer whom no phone number leads to: a business, whose number may be that of one of its people.
+    pub async fn of_business(&self, tx: &mut TenantTx, number: &str, now: DateTime<Utc>) -> Result<Known> {
+        let (tenant, id, key) = (tx.tenant(), Uuid::now_v7(), DataKey::generate()?);
+        let index = self.indexer.identity(tenant, self.mode, "business without a number", &[&id.to_string()]);
+        let new = store::NewCustomer {
+            tenant,
+            id,
+            mode: self.mode,
+            blind_index: &index,
+            phone_sealed: key.seal(&phone_context(tenant, id), number.as_bytes())?,
+            wrapped_key: self.keys.of(tx).await?.wrap(&key_context(tenant, id), &key)?,
+            created_at: now,
+        };
+        store::insert_all(tx, &[new]).await?;
+        self.hold(tx, id).await?.ok_or_else(Directory::moved)
+    }
+
+    /// The id of the customer with this phone number.
+    pub async fn id_of(&self, tx: &mut TenantTx, phone: &Phone) -> Result<Option<Uuid>> {
+        let index = self.indexer.phone(tx.tenant(), self.mode, phone);
+        Ok(store::id_of(tx, self.mode, &index).await?)
+    }
+
     /// The customer of this id, locked; `None` when there is none of this mode, or no more.
     pub async fn hold(&self, tx: &mut TenantTx, id: Uuid) -> Result<Option<Known>> {
         let row = store::hold_by_id(tx, self.mode, id).await?;

@@ -8,16 +8,13 @@
 //! at names (development, test keys); [`HttpChecker`] asks a service over HTTP.
 
 mod http;
-mod settings;
 mod simulator;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use http::{HttpChecker, HttpCheckerSettings};
-pub(crate) use settings::Account;
-pub use settings::Checker;
+pub use http::HttpChecker;
 pub use simulator::Simulator;
 
 /// Somebody who is to be looked at. It has no `Debug`: all of it is personal.

@@ -48,7 +48,7 @@ impl Simulator {
 }
 
 fn is_called(applicant: &Applicant, word: &str) -> bool {
-    let names = ["firstName", "middleName", "lastName", "fullName", "businessName"];
+    let names = ["firstName", "middleName", "lastName", "fullName", "businessUserName", "businessUserLegalName"];
     let names = names.iter().filter_map(|name| applicant.profile.get(name)?.as_str());
     names.flat_map(str::split_whitespace).any(|name| name.eq_ignore_ascii_case(word))
 }

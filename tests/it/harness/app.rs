@@ -245,6 +245,8 @@ fn variables(services: &Services, database: &str, rpc: &RpcProxy, db: &DbProxy) 
         ("PAYOUT_TOKEN", hex_key()),
         ("PAYOUT_REFUND_AFTER_SECONDS", "1".to_owned()),
         ("COMPLIANCE_PROVIDER", "simulator".to_owned()),
+        ("VERIFICATION_PROVIDER", "simulator".to_owned()),
+        ("VERIFICATION_TOKEN", hex_key()),
         ("COMPLIANCE_TOKEN", hex_key()),
     ])
 }

@@ -36,6 +36,28 @@ pub async fn insert_check(
     .map(drop)
 }
 
+/// The newest check of a customer.
+pub struct NewestCheck {
+    /// By which the provider knows it.
+    pub id: Uuid,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When the provider said something of it last.
+    pub updated_at: DateTime<Utc>,
+}
+
+pub async fn newest_check(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option<NewestCheck>> {
+    sqlx::query_as!(
+        NewestCheck,
+        r#"select id, created_at, coalesce(ended_at, asked_at, created_at) as "updated_at!"
+        from compliance_check where tenant_id = $1 and customer_id = $2 order by id desc limit 1"#,
+        tx.tenant().0,
+        customer,
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}
+
 /// Ends a customer's open checks without a verdict: another one takes their place, or nobody asks any more.
 pub async fn supersede_checks(tx: &mut TenantTx, customer: Uuid, now: DateTime<Utc>) -> db::Result<()> {
     sqlx::query!(

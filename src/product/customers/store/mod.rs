@@ -5,11 +5,13 @@ mod document;
 mod profile;
 mod wallet;
 
-pub use check::{due_checks, end_check, find_check, hold_check, insert_check, supersede_checks};
+pub use check::{
+    NewestCheck, due_checks, end_check, find_check, hold_check, insert_check, newest_check, supersede_checks,
+};
 pub use document::{Kept, content_of, delete_documents, documents_of, insert_documents, mark_stored, waiting_document};
 pub use profile::{
-    Change, changes_of, delete_profile, find_by_email, find_by_person, find_profile, has_customers, has_profile,
-    insert_change, insert_profile, set_standing, update_profile,
+    Change, ChangedBy, changes_of, delete_profile, find_by_email, find_by_person, find_profile, has_customers,
+    has_profile, insert_change, insert_profile, kind_of, set_standing, update_profile,
 };
 pub use wallet::{
     NewExternal, Row, by_address, by_custom_namespace, by_namespace, delete_external, hold_wallets, insert_external,

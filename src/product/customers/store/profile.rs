@@ -5,13 +5,26 @@ use uuid::Uuid;
 
 use crate::db::{self, Error, TenantTx};
 use crate::foundation::{BlindIndex, Mode, Sealed};
+use crate::product::customers::kind::Kind;
 use crate::product::customers::status::{Account, Decision, Standing};
 
 /// A profile as stored.
 pub struct ProfileRow {
+    pub kind: Kind,
     pub document: Sealed,
     pub standing: Standing,
     pub denial: Option<Sealed>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// By what a document was changed.
+#[derive(Clone, Copy)]
+pub enum ChangedBy {
+    /// An API key.
+    Key(Uuid),
+    /// What an identity check has proven.
+    IdentityCheck(Uuid),
 }
 
 /// A change as stored.
@@ -19,15 +32,15 @@ pub struct Change {
     pub old: Sealed,
     pub new: Sealed,
     pub remarks: Option<Sealed>,
-    /// The name of the API key by which it was made.
-    pub by: String,
+    /// The name of the API key by which it was made; none of what an identity check has changed.
+    pub by: Option<String>,
     pub at: DateTime<Utc>,
 }
 
 pub async fn insert_profile(
     tx: &mut TenantTx,
     mode: Mode,
-    customer: Uuid,
+    (customer, kind): (Uuid, Kind),
     document: &Sealed,
     indexes: (&BlindIndex, &BlindIndex),
     now: DateTime<Utc>,
@@ -35,8 +48,9 @@ pub async fn insert_profile(
     let standing = Standing::ONBOARDED;
     sqlx::query!(
         "insert into customer_profile (tenant_id, customer_id, mode, document, email_index, identification_index,
-            onboarding_status, compliance_status, kyc_status, account_status, funding_status, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
+            onboarding_status, compliance_status, kyc_status, account_status, funding_status, created_at, updated_at,
+            kind)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)",
         tx.tenant().0,
         customer,
         mode.as_str(),
@@ -49,6 +63,7 @@ pub async fn insert_profile(
         standing.account.as_str(),
         standing.funding.as_str(),
         now,
+        kind.as_str(),
     )
     .execute(&mut **tx)
     .await
@@ -105,8 +120,8 @@ pub async fn set_standing(
 
 pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::Result<Option<ProfileRow>> {
     let row = sqlx::query!(
-        "select document, onboarding_status, compliance_status, kyc_status, account_status, funding_status,
-            denial_sealed
+        "select kind, document, onboarding_status, compliance_status, kyc_status, account_status, funding_status,
+            denial_sealed, created_at, updated_at
         from customer_profile where tenant_id = $1 and mode = $2 and customer_id = $3",
         tx.tenant().0,
         mode.as_str(),
@@ -118,6 +133,7 @@ pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::
     let unknown = |word: &str| Error::Decode(format!("{word} is no status").into());
     let decision = |word: &str| Decision::from_word(word).ok_or_else(|| unknown(word));
     Ok(Some(ProfileRow {
+        kind: Kind::from_word(&row.kind).ok_or_else(|| unknown(&row.kind))?,
         document: Sealed(row.document),
         standing: Standing {
             onboarding: decision(&row.onboarding_status)?,
@@ -127,6 +143,8 @@ pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::
             funding: decision(&row.funding_status)?,
         },
         denial: row.denial_sealed.map(Sealed),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
     }))
 }
 
@@ -139,10 +157,23 @@ pub async fn has_profile(tx: &mut TenantTx, customer: Uuid) -> db::Result<bool> 
     exists.fetch_one(&mut **tx).await
 }
 
+/// What a customer was onboarded as.
+pub async fn kind_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option<Kind>> {
+    let kind = sqlx::query_scalar!(
+        "select kind from customer_profile where tenant_id = $1 and customer_id = $2",
+        tx.tenant().0,
+        customer,
+    );
+    let kind = kind.fetch_optional(&mut **tx).await?;
+    kind.map(|word| Kind::from_word(&word).ok_or_else(|| Error::Decode(format!("{word} is no kind").into())))
+        .transpose()
+}
+
 /// Whether the tenant has onboarded anybody.
 pub async fn has_customers(tx: &mut TenantTx, mode: Mode) -> db::Result<bool> {
     let exists = sqlx::query_scalar!(
-        r#"select exists (select from customer_profile where tenant_id = $1 and mode = $2) as "exists!""#,
+        r#"select exists (
+            select from customer_profile where tenant_id = $1 and mode = $2 and kind = 'person') as "exists!""#,
         tx.tenant().0,
         mode.as_str(),
     );
@@ -175,13 +206,17 @@ pub async fn insert_change(
     mode: Mode,
     customer: Uuid,
     (old, new, remarks): (&Sealed, &Sealed, Option<&Sealed>),
-    key: Uuid,
+    by: ChangedBy,
     now: DateTime<Utc>,
 ) -> db::Result<()> {
+    let (key, check) = match by {
+        ChangedBy::Key(key) => (Some(key), None),
+        ChangedBy::IdentityCheck(check) => (None, Some(check)),
+    };
     sqlx::query!(
         "insert into customer_change (tenant_id, id, customer_id, mode, old_sealed, new_sealed, remarks_sealed, key_id,
-            created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            identity_check_id, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         tx.tenant().0,
         Uuid::now_v7(),
         customer,
@@ -190,6 +225,7 @@ pub async fn insert_change(
         new.0,
         remarks.map(|sealed| sealed.0.as_slice()),
         key,
+        check,
         now,
     )
     .execute(&mut **tx)
@@ -200,9 +236,9 @@ pub async fn insert_change(
 /// All changes of a customer, newest first.
 pub async fn changes_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<Change>> {
     let rows = sqlx::query!(
-        "select c.old_sealed, c.new_sealed, c.remarks_sealed, k.name, c.created_at
-        from customer_change c join api_key k on k.tenant_id = c.tenant_id and k.id = c.key_id
-        where c.tenant_id = $1 and c.customer_id = $2 order by c.id desc",
+        r#"select c.old_sealed, c.new_sealed, c.remarks_sealed, k.name as "name?", c.created_at
+        from customer_change c left join api_key k on k.tenant_id = c.tenant_id and k.id = c.key_id
+        where c.tenant_id = $1 and c.customer_id = $2 order by c.id desc"#,
         tx.tenant().0,
         customer,
     )

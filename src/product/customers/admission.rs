@@ -1,0 +1,174 @@
+//! Letting somebody in, a person or a business: what is the same for both.
+
+use alloy::primitives::Address;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::document::Paper;
+use super::kind::Kind;
+use super::namespace::{CustomNamespace, Namespace};
+use super::profile::Profile;
+use super::refusal::{self, OnTaken};
+use super::{compliance, papers, platform, store};
+use crate::auth::Tenant;
+use crate::db::TenantTx;
+use crate::foundation::{BlindIndex, ChecksumAddress, Mode};
+use crate::http::{Error, OnConstraint, Result};
+use crate::product::App;
+use crate::product::badges::{AssignedBadge, Badges};
+use crate::product::users::Known;
+
+/// The wallet that somebody comes with, and its names elsewhere.
+pub struct Claim {
+    /// Where it is.
+    pub address: Address,
+    /// A name that it has elsewhere.
+    pub custom: Option<CustomNamespace>,
+    /// Where that name is registered.
+    pub provider: Option<String>,
+    /// As which another tenant knows the address.
+    known_as: Option<String>,
+}
+
+impl Claim {
+    /// Reads what a caller says of a wallet; 400 names what is wrong with it.
+    pub fn read(app: &App, address: &str, custom: Option<String>, provider: Option<String>) -> Result<Self> {
+        let address = read_address(app, address)?;
+        let (custom, provider) = read_custom(custom, provider)?;
+        Ok(Self { address, custom, provider, known_as: None })
+    }
+
+    /// 400 when the custom name is one of ours, or another tenant has the address and the caller does not say as what.
+    pub async fn check_elsewhere(&mut self, app: &App, caller: &Tenant, said: Option<&str>) -> Result<()> {
+        if let Some(custom) = &self.custom
+            && platform::is_ours(app, custom).await?
+        {
+            return Err(refusal::custom_namespace_taken());
+        }
+        let known_as = platform::known_as(app, caller, self.address, said).await?;
+        self.known_as = known_as.map_err(|platform::KnownElsewhere| refusal::address_taken())?;
+        Ok(())
+    }
+}
+
+/// Somebody who is to be let in.
+pub struct Newcomer<'a> {
+    /// A person or a business.
+    pub kind: Kind,
+    /// Their row, locked.
+    pub known: &'a Known,
+    /// Their wallet.
+    pub claim: &'a Claim,
+    /// What they have told.
+    pub profile: &'a Profile,
+    /// The papers that it names.
+    pub papers: &'a [Paper],
+    /// By which their e-mail address is found.
+    pub email: &'a BlindIndex,
+    /// By which they themselves are.
+    pub identification: &'a BlindIndex,
+    /// The identification badge that they get.
+    pub badge: Uuid,
+}
+
+/// What those are told who cannot be let in; about their wallet all are told the same.
+#[derive(Clone, Copy)]
+pub struct Refusals {
+    /// Somebody has the e-mail address.
+    pub email: fn() -> Error,
+    /// Somebody is the same.
+    pub identification: fn() -> Error,
+    /// There is no such badge for them.
+    pub badge: fn() -> Error,
+}
+
+/// What somebody who was let in has got.
+pub struct Admitted {
+    /// The wallet's name.
+    pub namespace: Namespace,
+    /// The badge.
+    pub badge: AssignedBadge,
+}
+
+impl Newcomer<'_> {
+    /// Stores wallet, profile and papers, gives the badge and has them looked at; the database sees to it that of several
+    /// at once one is let in.
+    pub async fn admit(
+        &self,
+        tx: &mut TenantTx,
+        mode: Mode,
+        refusals: Refusals,
+        now: DateTime<Utc>,
+    ) -> Result<Admitted> {
+        let (known, claim) = (self.known, self.claim);
+        let namespace = mint(tx, mode, claim.custom.as_ref()).await?;
+        let wallet = store::NewExternal {
+            mode,
+            customer: known.id,
+            address: claim.address,
+            namespace: &namespace,
+            custom: claim.custom.as_ref(),
+            provider: claim.provider.as_deref(),
+            known_as: claim.known_as.as_deref(),
+        };
+        store::insert_external(tx, &wallet).await.on_taken(refusal::address_taken, refusal::custom_namespace_exists)?;
+        let document = self.profile.seal(&known.key, tx, known.id)?;
+        let indexes = (self.email, self.identification);
+        store::insert_profile(tx, mode, (known.id, self.kind), &document, indexes, now)
+            .await
+            .on_constraint("customer_profile_email_unique", |_| (refusals.email)())
+            .on_constraint("customer_profile_identification_unique", |_| (refusals.identification)())?;
+        papers::keep(tx, mode, known, self.papers).await?;
+        let group = self.kind.user_group();
+        let badge = Badges::assign_identification(tx, mode, group, known.id, self.badge, now).await?;
+        let badge = badge.ok_or_else(refusals.badge)?;
+        compliance::ask(tx, mode, known.id, now).await?;
+        Ok(Admitted { namespace, badge })
+    }
+}
+
+/// 403 unless a tenant named by a caller is the caller.
+pub fn is_own(caller: &Tenant, tenant: &str) -> Result<()> {
+    let named: Option<Uuid> = tenant.trim().parse().ok();
+    if named == Some(caller.tenant.0) {
+        return Ok(());
+    }
+    Err(Error::forbidden("other_tenant", "tenantId is not the caller's"))
+}
+
+/// An address that somebody may control.
+pub fn read_address(app: &App, text: &str) -> Result<Address> {
+    // Wallets write addresses in any case; the checksum of mixed case is documented as a placeholder that has none.
+    let address: Address = match ChecksumAddress::parse(&text.to_ascii_lowercase()) {
+        Ok(address) => address.0,
+        Err(why) => return Err(Error::invalid_field("accountAddress", why)),
+    };
+    let is_the_houses = address == app.chain.treasury() || app.tokens.by_contract(address).is_some();
+    if address.is_zero() || is_the_houses { Err(refusal::address_reserved()) } else { Ok(address) }
+}
+
+/// A custom name and where it is registered.
+pub fn read_custom(
+    name: Option<String>,
+    provider: Option<String>,
+) -> Result<(Option<CustomNamespace>, Option<String>)> {
+    let name = name.filter(|name| !name.is_empty());
+    let custom = name.map(|name| CustomNamespace::parse(&name)).transpose();
+    let custom = custom.map_err(|why| Error::invalid_field("customNamespace", why))?;
+    let provider = provider.filter(|provider| !provider.is_empty());
+    if provider.as_ref().is_some_and(|provider| provider.chars().count() > 64) {
+        return Err(Error::invalid_field("provider", "must have at most 64 characters"));
+    }
+    Ok((custom, provider))
+}
+
+/// A name for a new wallet: the one that the custom name suggests if it is free, a random one otherwise.
+pub async fn mint(tx: &mut TenantTx, mode: Mode, custom: Option<&CustomNamespace>) -> Result<Namespace> {
+    let root = store::tenant(tx).await?.0;
+    if let Some(suggested) = custom.and_then(|custom| Namespace::suggested(&root, custom))
+        && store::namespace_is_free(tx, mode, &suggested).await?
+    {
+        return Ok(suggested);
+    }
+    Ok(Namespace::random(&root))
+}
