@@ -81,7 +81,7 @@ impl Server {
         let health = Health::new(recorder, readiness(&config.roles, &chain), gauges(&config.roles, &chain, &db));
         let (moved, moved_payouts) = mpsc::channel(CALL_BACKS);
         let (keys, blind_indexer) = (TenantKeys::new(master_key.wrapping_key()), BlindIndexer::new(&master_key));
-        let rules = Rules::default();
+        let rules = Rules::new(config.tokens.clone());
         let acceptance = funding::Acceptance { treasury: chain.treasury(), clock: clock.clone(), rules: rules.clone() };
         let provisioning = users::Provisioning {
             keys: keys.clone(),

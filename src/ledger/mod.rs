@@ -24,10 +24,11 @@
 //! Everything here runs inside the caller's tenant-scoped transaction, for one item or for thousands of many tenants in
 //! a constant number of statements. Accounts are locked in one order (tenant, id) by every call, so that batches over
 //! several tenants cannot deadlock; make at most one locking call ([`reserve`], [`post`], [`end`]) a transaction, and
-//! make it before other rows are locked. That overspending is impossible is the database's rule
+//! make it before other rows are locked ([`hold`] may come before a [`reserve`] of some of its postings). That overspending is impossible is the database's rule
 //! (`ledger_account_no_overdraft`); the statements here only decide who is told so.
 
 mod account;
+mod available;
 mod ending;
 mod posting;
 mod reversal;
@@ -39,6 +40,7 @@ use uuid::Uuid;
 use crate::http;
 
 pub use account::{AccountKind, Balance, UnknownAccountKind, balance, balances, open_accounts};
+pub use available::{Available, hold};
 pub use ending::{End, Ended, end, end_all};
 pub use posting::{Outcome, Posting, post, reserve};
 pub use reversal::reverse;

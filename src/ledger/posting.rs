@@ -30,6 +30,12 @@ pub struct Posting {
     pub reference: String,
 }
 
+impl Posting {
+    pub(super) fn accounts(&self) -> [AccountKey<'_>; 2] {
+        [self.debit, self.credit].map(|kind| AccountKey { tenant: self.tenant, kind, token: &self.token })
+    }
+}
+
 /// What became of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -60,10 +66,7 @@ async fn enter(tx: &mut TenantTx, postings: &[Posting], posted: bool) -> Result<
     if postings.is_empty() {
         return Ok(Vec::new());
     }
-    let accounts: BTreeSet<AccountKey<'_>> = postings
-        .iter()
-        .flat_map(|p| [p.debit, p.credit].map(|kind| AccountKey { tenant: p.tenant, kind, token: &p.token }))
-        .collect();
+    let accounts: BTreeSet<AccountKey<'_>> = postings.iter().flat_map(Posting::accounts).collect();
     // A statement of its own: the next one's snapshot then sees whatever was committed before the locks were ours.
     account::lock(tx, &accounts).await?;
 

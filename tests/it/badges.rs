@@ -4,6 +4,7 @@ use insta::{allow_duplicates, assert_snapshot};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::customers;
 use crate::harness::actor::Actor;
 use crate::harness::app::TestApp;
 use crate::harness::tenant::phone;
@@ -28,21 +29,21 @@ async fn a_tenant_starts_with_bronze_silver_and_gold() {
         .collect();
     badges.sort();
     assert_snapshot!(badges.join("\n"), @r#"
-    "BUSINESS_USER" "Bronze" "FINANCIAL"
-    "BUSINESS_USER" "Bronze" "IDENTIFICATION"
-    "BUSINESS_USER" "Gold" "FINANCIAL"
-    "BUSINESS_USER" "Gold" "IDENTIFICATION"
-    "BUSINESS_USER" "Silver" "FINANCIAL"
-    "BUSINESS_USER" "Silver" "IDENTIFICATION"
-    "WALLET_USER" "Bronze" "FINANCIAL"
-    "WALLET_USER" "Bronze" "IDENTIFICATION"
-    "WALLET_USER" "Gold" "FINANCIAL"
-    "WALLET_USER" "Gold" "IDENTIFICATION"
-    "WALLET_USER" "Silver" "FINANCIAL"
-    "WALLET_USER" "Silver" "IDENTIFICATION"
+    "BUSINESS-USER" "Bronze" "FINANCIAL"
+    "BUSINESS-USER" "Bronze" "IDENTIFICATION"
+    "BUSINESS-USER" "Gold" "FINANCIAL"
+    "BUSINESS-USER" "Gold" "IDENTIFICATION"
+    "BUSINESS-USER" "Silver" "FINANCIAL"
+    "BUSINESS-USER" "Silver" "IDENTIFICATION"
+    "WALLET-USER" "Bronze" "FINANCIAL"
+    "WALLET-USER" "Bronze" "IDENTIFICATION"
+    "WALLET-USER" "Gold" "FINANCIAL"
+    "WALLET-USER" "Gold" "IDENTIFICATION"
+    "WALLET-USER" "Silver" "FINANCIAL"
+    "WALLET-USER" "Silver" "IDENTIFICATION"
     "#);
     let one = acme.test.get("/tenant/badge?page=1&pagesize=1&search=bronze&filters=IDENTIFICATION,WALLET_USER").await;
-    assert_snapshot!(one.redacted(), @r#"200 {"data":[{"badgeId":"[uuid]","badgeName":"Bronze","badgeType":"IDENTIFICATION","badgeDescription":"bronze identification badge","userGroup":"WALLET_USER","badgeSymbolRef":null,"createdBy":null,"createdAt":"[time]","updatedAt":"[time]"}],"pageNumber":1,"pagesize":1}"#);
+    assert_snapshot!(one.redacted(), @r#"200 {"data":[{"badgeId":"[uuid]","badgeName":"Bronze","badgeType":"IDENTIFICATION","badgeDescription":"bronze identification badge","userGroup":"WALLET-USER","badgeSymbolRef":null,"createdBy":null,"createdAt":"[time]","updatedAt":"[time]"}],"pageNumber":1,"pagesize":1}"#);
 }
 
 #[tokio::test]
@@ -55,7 +56,7 @@ async fn badges_are_searched_filtered_and_paged() {
     assert_eq!(words(&ask("search=%25").await, "badgeName"), [""; 0]);
     assert_eq!(
         words(&ask("filters=%7B%22userGroup%22%3A%22BUSINESS_USER%22%7D").await, "userGroup"),
-        ["BUSINESS_USER"; 6]
+        ["BUSINESS-USER"; 6]
     );
     assert_eq!(words(&ask("search=gold&filters=FINANCIAL,wallet-user").await, "badgeName"), ["Gold"]);
 
@@ -97,9 +98,19 @@ async fn a_badge_is_shown_with_its_tokens_and_rules() {
 
     let shown = acme.live.get(&format!("/tenant/badge/{bronze}")).await.expect(200);
     assert_eq!(shown.json["data"][0]["financial_badge_token"][0]["financialBadgeId"], json!(limits));
-    assert_snapshot!(shown.redacted(), @r#"200 {"data":[{"badgeId":"[uuid]","badgeName":"Bronze","badgeType":"IDENTIFICATION","badgeDescription":"bronze identification badge","userGroup":"WALLET_USER","badgeSymbolRef":null,"createdBy":null,"createdAt":"[time]","updatedAt":"[time]","storageProvider":null,"financial_badge_token":[{"financialBadgeId":"[uuid]","tokenSymbol":"USDC","createdAt":"[time]","updatedAt":"[time]"},{"financialBadgeId":"[uuid]","tokenSymbol":"USDT","createdAt":"[time]","updatedAt":"[time]"}],"badge_rules":[]}],"message":"Badge details fetched successfully"}"#);
+    assert_snapshot!(shown.redacted(), @r#"200 {"data":[{"badgeId":"[uuid]","badgeName":"Bronze","badgeType":"IDENTIFICATION","badgeDescription":"bronze identification badge","userGroup":"WALLET_USER","badgeSymbolRef":null,"createdBy":null,"createdAt":"[time]","updatedAt":"[time]","storageProvider":null,"financial_badge_token":[{"financialBadgeId":"[uuid]","tokenSymbol":"USDC","createdAt":"[time]","updatedAt":"[time]"},{"financialBadgeId":"[uuid]","tokenSymbol":"USDT","createdAt":"[time]","updatedAt":"[time]"}],"badge_rules":[{"ruleId":"[uuid]","badgeId":"[uuid]","tenantId":"[uuid]","isActive":"true","startDate":"[time]","endDate":null,"ruleGroup":"wallet-user","ruleVersion":"1","isDefaultRule":"true","createdBy":null,"status":"active","inactiveDate":null,"createdAt":"[time]","updatedAt":"[time]"},{"ruleId":"[uuid]","badgeId":"[uuid]","tenantId":"[uuid]","isActive":"true","startDate":"[time]","endDate":null,"ruleGroup":"wallet-user","ruleVersion":"1","isDefaultRule":"true","createdBy":null,"status":"active","inactiveDate":null,"createdAt":"[time]","updatedAt":"[time]"},{"ruleId":"[uuid]","badgeId":"[uuid]","tenantId":"[uuid]","isActive":"true","startDate":"[time]","endDate":null,"ruleGroup":"wallet-user","ruleVersion":"1","isDefaultRule":"true","createdBy":null,"status":"active","inactiveDate":null,"createdAt":"[time]","updatedAt":"[time]"}]}],"message":"Badge details fetched successfully"}"#);
 
-    let shown = acme.live.get(&format!("/tenant/badge/{limits}")).await.expect(200).json;
+    // A financial badge names itself, whatever stands in for it, and its own rules.
+    let link = json!({"token": "USDT", "financial_badge_id": limits, "custom_financial_badge_id": badges.starting("Gold", "FINANCIAL").await});
+    badges.post(&format!("/{bronze}/links"), link).await.expect(200);
+    let financial = acme.live.get(&format!("/tenant/badge/{limits}")).await.expect(200).json;
+    for (place, token) in ["USDC", "USDT"].into_iter().enumerate() {
+        let link = &financial["data"][0]["financial_badge_token"][place];
+        assert_eq!((&link["tokenSymbol"], &link["financialBadgeId"]), (&json!(token), &json!(limits)));
+    }
+    assert_eq!(financial["data"][0]["badge_rules"], json!([]));
+
+    let shown = shown.json;
     let rules = shown["data"][0]["badge_rules"].as_array().unwrap();
     assert_eq!(rules.len(), 3);
     let rule = rules[0].as_object().unwrap();
@@ -125,7 +136,7 @@ async fn a_badge_is_shown_with_its_tokens_and_rules() {
     let told =
         ["isActive", "isDefaultRule", "ruleGroup", "ruleVersion", "status"].map(|key| rule[key].as_str().unwrap());
     assert_eq!(told, ["true", "true", "wallet-user", "1", "active"]);
-    assert_eq!((rule["badgeId"].as_str(), rule["tenantId"].as_str()), (Some(&*limits), Some(&*acme.id.to_string())));
+    assert_eq!((rule["badgeId"].as_str(), rule["tenantId"].as_str()), (Some(&*bronze), Some(&*acme.id.to_string())));
     assert_eq!(rule["endDate"], Value::Null);
 }
 
@@ -290,4 +301,74 @@ async fn a_customer_has_one_identification_badge_at_a_time_and_a_history() {
     let body =
         json!({"customer_id": jane, "token": "USDC", "wallet_address": "0x0000000000000000000000000000000000000001"});
     assert_snapshot!(assign(&limits, body).await, @r#"400 {"error":"invalid_wallet_address","message":"wallet_address is no wallet of this customer"}"#);
+}
+
+#[tokio::test]
+async fn a_person_is_given_no_badge_of_businesses() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let badges = app.badges_of(&acme);
+    let wallet = acme.customer(&phone(1)).await;
+    let jane = app.customer_of(wallet).await;
+    for kind in ["IDENTIFICATION", "INFORMATION", "FINANCIAL"] {
+        let body = json!({"name": "Traders", "kind": kind, "user_group": "BUSINESS_USER"});
+        let badge = badges.post("", body).await.expect(201).json["id"].as_str().unwrap().to_owned();
+        let body = json!({"customer_id": jane, "token": "USDC", "wallet_address": wallet.to_string()});
+        let refused = badges.post(&format!("/{badge}/assignments"), body).await;
+        allow_duplicates! { assert_snapshot!(refused, @r#"409 {"error":"badge_of_another_group","message":"the badge is for another user group than the customer's"}"#); }
+    }
+}
+
+#[tokio::test]
+async fn wallets_financial_badges_are_listed_and_taken_one_by_one() {
+    let app = TestApp::new().await;
+    let (acme, badge) = customers::acme(&app).await;
+    acme.top_up("USDC", "100").await;
+    let badges = app.badges_of(&acme);
+    let jane = customers::accepted(&acme, badge, 1).await;
+    let wallet = acme.customer(&phone(1)).await.to_string();
+    let limits = badges.of_kind("Limits", "FINANCIAL").await;
+    badges.rule(&limits, "amount < tokens(\"5\")", "ULTT0001").await;
+    // An address of her own, through which no money moves here: its badge decides nothing.
+    let body = json!({
+        "customerAccountId": jane, "tenantId": acme.id, "customNamespace": "second.eth", "provider": "ens",
+        "accountAddress": format!("0xaa{:038x}", 1), "financialBadgeId": limits, "tokenSymbol": "USDC",
+    });
+    acme.live.post("/tenant/customer/add-wallet", body).await.expect(201);
+    acme.fund(&phone(1), "dep-1", "5").await.expect(202);
+    for token in ["USDC", "USDT"] {
+        let body = json!({"customer_id": jane, "wallet_address": wallet, "token": token});
+        badges.post(&format!("/{limits}/assignments"), body).await.expect(200);
+    }
+    assert_eq!(acme.fund(&phone(1), "dep-2", "5").await.expect(403).json["error_code"], "ULTT0001");
+
+    let path = format!("/{limits}/assignments");
+    let listed = async || {
+        let (mut told, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = badges.get(&format!("{path}?limit=1{next}")).await.expect(200).json;
+            let Some(one) = page["data"].get(0) else { break };
+            assert_eq!((&one["customer_id"], &one["mode"]), (&json!(jane), &json!("live")));
+            let is_external = one["wallet_address"].as_str().unwrap() != wallet;
+            told.push(format!("{} {}", if is_external { "external" } else { "ours" }, one["token"].as_str().unwrap()));
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            next = format!("&cursor={cursor}");
+        }
+        told
+    };
+    assert_eq!(listed().await, ["ours USDT", "ours USDC", "external USDC"]);
+    let one = format!("{path}/{jane}");
+    let nobodys = format!("{one}?wallet_address=0x{:040x}", 7);
+    assert_eq!(badges.delete(&nobodys).await.expect(404).error(), "assignment_not_found");
+    badges.delete(&format!("{one}?wallet_address={wallet}&token=USDT")).await.expect(204);
+    assert_eq!(listed().await, ["ours USDC", "external USDC"]);
+    badges.delete(&format!("{one}?wallet_address={wallet}")).await.expect(204);
+    assert_eq!(listed().await, ["external USDC"]);
+    acme.fund(&phone(1), "dep-2", "5").await.expect(202);
+    badges.delete(&one).await.expect(204);
+    assert_eq!(listed().await, [""; 0]);
+    badges.delete(&one).await.expect(404);
+    for query in ["wallet_address=0x12", "token=USDC"] {
+        badges.delete(&format!("/{badge}/assignments/{jane}?{query}")).await.expect(400);
+    }
 }

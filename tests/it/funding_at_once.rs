@@ -16,7 +16,7 @@ use crate::harness::until;
 const FUND: &str = "/v1/users/fund";
 
 /// A server without workers, so that what was accepted stays as it is.
-async fn app() -> TestApp {
+pub async fn app() -> TestApp {
     TestApp::with(|variables| drop(variables.insert("ROLES", "api".to_owned()))).await
 }
 
@@ -27,7 +27,7 @@ async fn tenant_with(app: &TestApp, name: &str, usdc: &str) -> TestTenant {
     tenant
 }
 
-type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
+pub type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 fn fund(caller: &Actor, deposit: &str, amount: &str) -> Call {
     let (caller, body) = (caller.clone(), fund_body(&phone(1), deposit, amount));
@@ -49,7 +49,27 @@ fn expected<const N: usize>(tally: [(&str, usize); N]) -> BTreeMap<String, usize
 
 /// Makes these calls in one batch: one of each tenant keeps the lanes busy, because deposits cannot be stored, until all of
 /// these wait. `meanwhile` is done before deposits can be stored again. The answers are in the order of the calls.
-async fn in_one_batch(app: &TestApp, busy: Vec<Call>, calls: Vec<Call>, meanwhile: impl AsyncFnOnce()) -> Vec<Answer> {
+pub async fn in_one_batch(
+    app: &TestApp,
+    busy: Vec<Call>,
+    calls: Vec<Call>,
+    meanwhile: impl AsyncFnOnce(),
+) -> Vec<Answer> {
+    together(app, busy, calls, false, meanwhile).await
+}
+
+/// The same of one tenant, decided in the order of the calls.
+pub async fn in_one_batch_in_turn(app: &TestApp, busy: Call, calls: Vec<Call>) -> Vec<Answer> {
+    together(app, vec![busy], calls, true, async || {}).await
+}
+
+async fn together(
+    app: &TestApp,
+    busy: Vec<Call>,
+    calls: Vec<Call>,
+    in_turn: bool,
+    meanwhile: impl AsyncFnOnce(),
+) -> Vec<Answer> {
     let mut blocker = app.sql().await;
     let mut lock = blocker.begin().await.unwrap();
     lock.execute("lock table deposit in access exclusive mode").await.unwrap();
@@ -59,12 +79,18 @@ async fn in_one_batch(app: &TestApp, busy: Vec<Call>, calls: Vec<Call>, meanwhil
         until("a lane is busy", || async { (waiting_for_locks(app).await == at_work).then_some(()) }).await;
     }
     let count = calls.len();
-    let calls: Vec<_> = calls.into_iter().map(tokio::spawn).collect();
+    let mut asked = Vec::new();
+    for (place, call) in (1..).zip(calls) {
+        asked.push(tokio::spawn(call));
+        if in_turn {
+            until("it waits", || async { (app.app.funds.waiting() == place).then_some(()) }).await;
+        }
+    }
     until("all wait", || async { (app.app.funds.waiting() == count).then_some(()) }).await;
     meanwhile().await;
     lock.rollback().await.unwrap();
     join_all(before).await;
-    join_all(calls).await.into_iter().map(Result::unwrap).collect()
+    join_all(asked).await.into_iter().map(Result::unwrap).collect()
 }
 
 async fn waiting_for_locks(app: &TestApp) -> i64 {

@@ -83,6 +83,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     outside_movement: nothing
     payout: update (attempts, next_at, leased_until)
     phone_change: nothing
+    stored_value: nothing
     tenant: insert, select
     terms_access: nothing
     token_movement: insert, select, update

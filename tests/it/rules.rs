@@ -1,6 +1,12 @@
 //! Rules of badges decide movements of money.
 
+mod barred;
+mod batches;
+mod counted;
+mod versions;
+
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{Datelike, Months, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -8,11 +14,14 @@ use insta::{allow_duplicates, assert_snapshot};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::fx::quote;
 use crate::harness::actor::{Actor, Answer};
 use crate::harness::app::TestApp;
 use crate::harness::badges::{Badges, rule_body};
+use crate::harness::rpc_proxy::Fault;
 use crate::harness::tenant::{TestTenant, fund_body, phone};
-use crate::harness::withdrawals::{send, withdraw_body};
+use crate::harness::until;
+use crate::harness::withdrawals::{send, send_body, until_is, withdraw_body};
 
 /// Acme with money, and Jane with a badge that has no rules yet.
 struct Scene {
@@ -38,6 +47,13 @@ async fn scene() -> Scene {
 async fn rehearsing(app: &TestApp, acme: &TestTenant, index: u32) -> Uuid {
     let made = acme.test.post("/v1/users/provision", json!({"phone_number": phone(index)})).await.expect(200).json;
     app.customer_of(made["wallet_address"].as_str().unwrap().parse().unwrap()).await
+}
+
+/// So many times the database has looked into a table, as far as it has told yet.
+async fn scans(app: &TestApp, table: &str) -> i64 {
+    let query =
+        "select (coalesce(seq_scan, 0) + coalesce(idx_scan, 0))::bigint from pg_stat_user_tables where relname = $1";
+    sqlx::query_scalar(query).bind(table).fetch_one(&mut app.sql().await).await.unwrap()
 }
 
 /// How often which answer came.
@@ -82,22 +98,33 @@ async fn a_customer_without_a_badge_is_not_restricted() {
 }
 
 #[tokio::test]
-async fn the_starting_limits_of_bronze_hold() {
-    let Scene { app: _app, acme, badges, jane, .. } = scene().await;
-    badges.assign(&badges.starting("Bronze", "IDENTIFICATION").await, jane).await;
-    for deposit in 0..10 {
-        acme.fund(&phone(1), &format!("dep-{deposit}"), "50").await.expect(202);
-    }
-    let eleventh = acme.fund(&phone(1), "dep-10", "1").await;
-    assert_snapshot!(eleventh, @r#"403 {"error":"rule_violated","error_code":"ULDT2005","message":"Maximum allowed number of deposit transactions per month for a user per wallet criteria not met"}"#);
-    badges.assign(&badges.starting("Silver", "IDENTIFICATION").await, jane).await;
-    acme.fund(&phone(1), "dep-10", "1").await.expect(202);
-    badges.assign(&badges.starting("Bronze", "IDENTIFICATION").await, jane).await;
+async fn the_starting_limits_of_bronze_hold_for_all_tokens_together() {
+    let Scene { app, acme, badges, jane, .. } = scene().await;
     acme.top_up("USDT", "10000").await;
-    let mut body = fund_body(&phone(1), "dep-11", "1000.000001");
-    body["target_token"] = json!("USDT");
-    let refused = acme.live.post("/v1/users/fund", body).await;
+    let bronze = badges.starting("Bronze", "IDENTIFICATION").await;
+    badges.assign(&bronze, jane).await;
+    let fund = async |index: u32, deposit: &str, token: &str, amount: &str| {
+        let mut body = fund_body(&phone(index), deposit, amount);
+        body["target_token"] = json!(token);
+        acme.live.post("/v1/users/fund", body).await
+    };
+    for deposit in 0..10 {
+        let token = ["USDC", "USDT"][deposit % 2];
+        fund(1, &format!("dep-{deposit}"), token, "50").await.expect(202);
+    }
+    for token in ["USDC", "USDT"] {
+        let eleventh = fund(1, "dep-10", token, "1").await;
+        allow_duplicates! { assert_snapshot!(eleventh, @r#"403 {"error":"rule_violated","error_code":"ULDT2005","message":"Maximum allowed number of deposit transactions per month for a user per wallet criteria not met"}"#); }
+    }
+    badges.assign(&badges.starting("Silver", "IDENTIFICATION").await, jane).await;
+    fund(1, "dep-10", "USDC", "1").await.expect(202);
+
+    let john = app.customer_of(acme.customer(&phone(2)).await).await;
+    badges.assign(&bronze, john).await;
+    fund(2, "dep-11", "USDT", "999").await.expect(202);
+    let refused = fund(2, "dep-12", "USDC", "1.000001").await;
     assert_snapshot!(refused, @r#"403 {"error":"rule_violated","error_code":"ULTT0010","message":"Stored value per month criteria not met"}"#);
+    fund(2, "dep-12", "USDC", "1").await.expect(202);
 }
 
 #[tokio::test]
@@ -164,6 +191,53 @@ async fn withdrawals_are_counted_and_refused() {
 }
 
 #[tokio::test]
+async fn live_transfers_and_withdrawals_are_ruled_and_a_refused_one_leaves_its_quote() {
+    let Scene { app, acme, badges, plain, .. } = scene().await;
+    acme.customer(&phone(2)).await;
+    acme.customer_with(&phone(1), "20").await;
+    let rule = badges.rule(&plain, "direction == \"in\"", "ULTT0003").await;
+    let quoted = quote(&acme.live, "XOF", "1000").await.expect(200).json;
+    let body = json!({"sender_phone": phone(1), "recipient_phone": phone(2), "quote_id": quoted["quote_id"]});
+    let asked = async || acme.live.post("/v1/transfers/send", body.clone()).await;
+    let withdrawn = async || acme.live.post("/v1/users/withdraw", withdraw_body(&phone(1), "2", None)).await;
+    for refused in [asked().await, withdrawn().await] {
+        allow_duplicates! { assert_snapshot!(refused, @r#"403 {"error":"rule_violated","error_code":"ULTT0003","message":"ULTT0003 not met"}"#); }
+    }
+    badges.delete(&format!("/{plain}/rules/{rule}")).await.expect(204);
+    let sent = asked().await.expect(202);
+    withdrawn().await.expect(202);
+    // Both happen, and of the twenty tokens nothing else has gone.
+    until_is(&app, sent.json["transfer_id"].as_str().unwrap(), "SETTLED").await;
+    assert_eq!(asked().await.error(), "quote_used");
+}
+
+#[tokio::test]
+async fn a_badge_that_is_given_while_the_chain_is_asked_rules_and_does_not_disturb() {
+    let Scene { app, acme, badges, plain, jane } = scene().await;
+    acme.customer(&phone(2)).await;
+    acme.customer_with(&phone(1), "20").await;
+    badges.delete(&format!("/{plain}/assignments/{jane}")).await.expect(204);
+    let held = json!(format!("0x{:064x}", 20_000_000));
+    for (path, body) in [
+        ("/v1/transfers/send", send_body(&phone(1), &phone(2), "1")),
+        ("/v1/users/withdraw", withdraw_body(&phone(1), "1", None)),
+    ] {
+        let before = app.rpc_proxy.calls("eth_call").len();
+        app.rpc_proxy.next(1, "eth_call", Fault::AnswerLate(Duration::from_millis(1000), held.clone()));
+        let caller = acme.live.clone();
+        let asked = tokio::spawn(async move { caller.post(path, body).await });
+        until("the chain is asked", || async { (app.rpc_proxy.calls("eth_call").len() > before).then_some(()) }).await;
+        badges.assign(&plain, jane).await;
+        let accepted = asked.await.unwrap().expect(202).json;
+        // So that nobody else asks the chain when the next one does.
+        if let Some(transfer) = accepted["transfer_id"].as_str() {
+            until_is(&app, transfer, "SETTLED").await;
+        }
+        badges.delete(&format!("/{plain}/assignments/{jane}")).await.expect(204);
+    }
+}
+
+#[tokio::test]
 async fn what_lacks_funds_does_not_use_a_limit_up() {
     let Scene { app: _app, acme, badges, plain, .. } = scene().await;
     badges.rule(&plain, "deposits_day < 1", "ULDT2005").await;
@@ -204,7 +278,7 @@ async fn a_rule_counts_from_its_beginning_to_its_end_and_until_a_version_follows
         rules["data"].as_array().unwrap().iter().map(status).collect::<Vec<_>>().join(", ")
     };
     let mut story = String::new();
-    for day in 0..7 {
+    for day in 0..10 {
         let answers = [
             caller.fund(&phone(1), &format!("a-{day}"), "1").await,
             caller.fund(&phone(1), &format!("b-{day}"), "2").await,
@@ -221,8 +295,11 @@ async fn a_rule_counts_from_its_beginning_to_its_end_and_until_a_version_follows
     day 2: 1 403, 2 403; 2 pending, 1 active
     day 3: 1 202, 2 403; 2 active, 1 superseded
     day 4: 1 202, 2 403; 2 active, 1 superseded
-    day 5: 1 202, 2 202; 2 expired, 1 superseded
-    day 6: 1 202, 2 202; 2 expired, 1 superseded
+    day 5: 1 403, 2 403; 2 expired, 1 active
+    day 6: 1 403, 2 403; 2 expired, 1 active
+    day 7: 1 403, 2 403; 2 expired, 1 active
+    day 8: 1 403, 2 403; 2 expired, 1 active
+    day 9: 1 202, 2 202; 2 expired, 1 expired
     ");
     // What was put out of use counts no more, until another version follows.
     badges.post(&format!("{path}/{rule}"), rule_body("false", "ULTT0001")).await.expect(201);
@@ -295,14 +372,18 @@ async fn rules_ask_for_badges_wallets_and_what_is_stored() {
 }
 
 #[tokio::test]
-async fn live_and_test_customers_are_counted_apart() {
+async fn a_badge_of_a_live_customer_is_none_of_the_test_customer_with_the_same_number() {
     let Scene { app, acme, badges, plain, .. } = scene().await;
     badges.rule(&plain, "deposits_day < 1", "ULDT2005").await;
-    badges.assign(&plain, rehearsing(&app, &acme, 1).await).await;
-    for caller in [&acme.live, &acme.test] {
-        caller.post("/v1/users/fund", fund_body(&phone(1), "dep-1", "1")).await.expect(202);
-        caller.post("/v1/users/fund", fund_body(&phone(1), "dep-2", "1")).await.expect(403);
-    }
+    let twin = rehearsing(&app, &acme, 1).await;
+    let fund = async |caller: &Actor, deposit: &str| {
+        caller.post("/v1/users/fund", fund_body(&phone(1), deposit, "1")).await.status
+    };
+    assert_eq!((fund(&acme.live, "dep-1").await, fund(&acme.live, "dep-2").await), (202, 403));
+    assert_eq!((fund(&acme.test, "dep-1").await, fund(&acme.test, "dep-2").await), (202, 202));
+    // With one of its own it is ruled, by its own movements.
+    badges.assign(&plain, twin).await;
+    assert_eq!(fund(&acme.test, "dep-3").await, 403);
 }
 
 #[tokio::test]
@@ -343,7 +424,11 @@ async fn hostile_and_senseless_rules_are_refused() {
     body["ends_at"] = json!(Utc::now() - TimeDelta::days(1));
     assert_snapshot!(badges.post(&path, body.clone()).await, @r#"400 {"error":"invalid_ends_at","message":"ends_at must come after the beginning and after now"}"#);
     body["starts_at"] = json!(Utc::now() + TimeDelta::days(40_000));
-    assert_snapshot!(badges.post(&path, body).await, @r#"400 {"error":"invalid_starts_at","message":"starts_at is too far away"}"#);
+    assert_snapshot!(badges.post(&path, body.clone()).await, @r#"400 {"error":"invalid_starts_at","message":"starts_at is too far away"}"#);
+    let year = Utc::now().year() + 1;
+    body["starts_at"] = json!(format!("{year}-01-01T00:00:00.0000001Z"));
+    body["ends_at"] = json!(format!("{year}-01-01T00:00:00.0000009Z"));
+    assert_snapshot!(badges.post(&path, body).await, @r#"400 {"error":"invalid_ends_at","message":"ends_at must come after the beginning and after now"}"#);
     assert_eq!(badges.get(&path).await.json["data"], json!([]));
 }
 

@@ -129,10 +129,10 @@ async fn globex(app: &TestApp) -> TestTenant {
 }
 
 /// Fields that name no record of anybody's.
-const NAMES_NOTHING: &str = "address amount consentStatus consentVersion dateOfBirth days description email event events fiat_amount firstName from ip lastName limit local_currency local_fiat_amount middleName mode name network note payout_network payout_reference paymentPartner phoneNumber stablecoin_amount status subCategory target_token taxCountry taxIdNumber to token type url";
+const NAMES_NOTHING: &str = "address amount consentStatus consentVersion dateOfBirth days description email event events fiat_amount filters firstName from ip lastName limit local_currency local_fiat_amount middleName mode name network note page pagesize payout_network payout_reference paymentPartner phoneNumber search stablecoin_amount status subCategory target_token taxCountry taxIdNumber to token type url";
 
 /// Where strangers try what is another's: what tenants' own callers can name something in.
-const TRIED: [&str; 3] = ["/v1/", "/tenant/agreement/", "/consent/"];
+const TRIED: [&str; 4] = ["/v1/", "/tenant/agreement/", "/tenant/badge", "/consent/"];
 
 /// What globex posts when it means well.
 fn own_body(path: &str) -> Value {
@@ -210,6 +210,7 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
     let log = tested.json["log_id"].as_str().unwrap();
     let hooks = cursor(&acme.dashboard, "/v1/dashboard/webhooks").await;
     let logs = cursor(&acme.dashboard, "/v1/dashboard/webhooks/logs").await;
+    let badge = app.badges_of(&acme).starting("Bronze", "IDENTIFICATION").await;
     let jane = acme.live.post("/v1/users/provision", json!({"phone_number": JANE})).await.expect(200).json;
     let blind_index = jane["blind_index"].as_str().unwrap().to_owned();
     let users = cursor(&acme.dashboard, "/v1/dashboard/users").await;
@@ -262,6 +263,8 @@ async fn fault_22_another_tenants_records_are_not_there_in_any_field_of_any_rout
         ("POST /tenant/agreement/preview-UL-agreement", "accountAddress", &wallet, "200 "),
         ("PUT /tenant/agreement/preview-agreement/{agreementId}", "agreementId", &agreement, "404 "),
         ("PUT /tenant/agreement/ul-preview-agreement/{agreementId}", "agreementId", &platform_agreement, "404 "),
+        ("GET /tenant/badge/{badgeId}", "badgeId", &badge, "400 "),
+        ("GET /tenant/badge/assign/fetch-all/{identificationBadgeId}", "identificationBadgeId", &badge, "400 "),
         ("GET /consent/consent-message/{tenantId}", "tenantId", &acme.id.to_string(), "403 "),
         ("GET /consent/consent-status", "customerAccountId", &customer, "404 "),
         ("GET /consent/consent-status", "accountAddress", &wallet, "404 "),

@@ -17,6 +17,7 @@ use crate::foundation::{Mode, TenantId};
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Error, Path, Posted, Query, Result, page_bounds};
 use crate::product::App;
+use crate::product::rules::RuleBook;
 
 /// Who makes badges.
 const OPERATOR: &str = "operator";
@@ -134,7 +135,8 @@ pub async fn create(
     once.commit(tx, StatusCode::CREATED, &BadgeView::from(badge)).await
 }
 
-/// Changes a badge: what is sent replaces what was there. Its kind and its group stay.
+/// Changes a badge: what is sent replaces what was there. Its kind and its group stay, and so does a name by which a rule
+/// asks for it, unless the rule asks for the new one as well.
 #[utoipa::path(post, path = "/admin/tenants/{id}/badges/{badge_id}", operation_id = "change_badge", tag = "Admin",
     security(("operator" = [])), params(("id" = Uuid, Path), ("badge_id" = Uuid, Path)), request_body = ChangedBadge,
     responses((status = 200, description = "The badge", body = BadgeView),
@@ -157,13 +159,20 @@ pub async fn change(
     if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
+    let now = app.clock.now().trunc_subsecs(6);
+    if let Some(name) = body.name.as_deref().filter(|name| *name != badge.name)
+        && RuleBook::depends_on_name(&mut tx, badge.kind, &badge.name, name, now).await?
+    {
+        let message = "a rule asks for the badge by its name; have the rule ask for both names first";
+        return Err(Error::conflict("badge_named_by_rule", message));
+    }
     let badge = Badge {
         name: body.name.unwrap_or(badge.name),
         description: body.description.or(badge.description),
         symbol_ref: body.symbol_ref.or(badge.symbol_ref),
         storage_provider: body.storage_provider.or(badge.storage_provider),
         is_active: body.is_active.unwrap_or(badge.is_active),
-        updated_at: app.clock.now().trunc_subsecs(6),
+        updated_at: now,
         ..badge
     };
     store::update(&mut tx, &badge).await?;

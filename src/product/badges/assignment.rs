@@ -4,7 +4,7 @@ use alloy::primitives::Address;
 use chrono::{DateTime, SubsecRound, Utc};
 use uuid::Uuid;
 
-use super::{Kind, UserGroup, store};
+use super::{Badge, Kind, UserGroup, store};
 use crate::db::TenantTx;
 use crate::foundation::Mode;
 use crate::http::{Error, Result};
@@ -58,10 +58,9 @@ impl Badges {
         now: DateTime<Utc>,
     ) -> Result<Option<AssignedBadge>> {
         let now = now.trunc_subsecs(6);
-        let Some(badge) = store::active(tx, badge).await? else { return Ok(None) };
-        if badge.kind != Kind::Identification || badge.user_group != group {
-            return Ok(None);
-        }
+        let badge = store::active(tx, badge).await?;
+        let badge = badge.filter(|badge| badge.kind == Kind::Identification && badge.user_group == group);
+        let Some(badge) = badge else { return Ok(None) };
         hold(tx, mode, customer).await?;
         store::end_identification(tx, customer, badge.id, now).await?;
         store::assign(tx, mode, customer, &badge, now).await?;
@@ -70,7 +69,7 @@ impl Badges {
     }
 
     /// Gives a customer an information badge beside those that it has. `None` when the tenant has no active information
-    /// badge of that id; 404 when it has no such customer.
+    /// badge of that id for the customer's group; 404 when it has no such customer.
     pub async fn assign_information(
         tx: &mut TenantTx,
         mode: Mode,
@@ -78,9 +77,7 @@ impl Badges {
         badge: Uuid,
         now: DateTime<Utc>,
     ) -> Result<Option<AssignedBadge>> {
-        let Some(badge) = store::active(tx, badge).await?.filter(|badge| badge.kind == Kind::Information) else {
-            return Ok(None);
-        };
+        let Some(badge) = active(tx, customer, badge, Kind::Information).await? else { return Ok(None) };
         hold(tx, mode, customer).await?;
         store::assign(tx, mode, customer, &badge, now.trunc_subsecs(6)).await?;
         let badges = Self::of_customer(tx, customer).await?;
@@ -88,7 +85,8 @@ impl Badges {
     }
 
     /// Gives one wallet of a customer a financial badge for a token, in place of those of the identification badge.
-    /// `false` when the tenant has no active financial badge of that id; 404 when it has no such customer.
+    /// `false` when the tenant has no active financial badge of that id for the customer's group; 404 when it has no such
+    /// customer. Money moves through wallets of ours alone: what an external wallet has decides nothing.
     pub async fn assign_financial(
         tx: &mut TenantTx,
         mode: Mode,
@@ -98,19 +96,27 @@ impl Badges {
         badge: Uuid,
         now: DateTime<Utc>,
     ) -> Result<bool> {
-        let badge = store::active(tx, badge).await?.filter(|badge| badge.kind == Kind::Financial);
-        let Some(badge) = badge else { return Ok(false) };
+        let Some(badge) = active(tx, customer, badge, Kind::Financial).await? else { return Ok(false) };
         hold(tx, mode, customer).await?;
         store::assign_to_wallet(tx, mode, customer, wallet, token, badge.id, now.trunc_subsecs(6)).await?;
         Ok(true)
     }
 
-    /// Takes a badge from a customer, whatever its kind; `false` when the customer does not have it.
-    pub async fn take(tx: &mut TenantTx, customer: Uuid, badge: Uuid, now: DateTime<Utc>) -> Result<bool> {
+    /// Takes a badge from a customer, whatever its kind; of a financial badge from one wallet or for one token, where these
+    /// are named. `false` when the customer does not have it.
+    pub async fn take(
+        tx: &mut TenantTx,
+        customer: Uuid,
+        badge: Uuid,
+        (wallet, token): (Option<Address>, Option<&str>),
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
         if store::mode_of(tx, customer).await?.is_none() {
             return Ok(false);
         }
-        let taken = store::end(tx, customer, badge, now.trunc_subsecs(6)).await?;
+        let from_customer = store::end(tx, customer, badge, now.trunc_subsecs(6)).await?;
+        let from_wallets = store::take_from_wallets(tx, customer, badge, wallet, token).await?;
+        let taken = from_customer || from_wallets;
         store::reckon(tx, customer).await?;
         Ok(taken)
     }
@@ -126,6 +132,13 @@ impl Badges {
         }
         Ok(assigned)
     }
+}
+
+/// An active badge of this kind and of the customer's group.
+async fn active(tx: &mut TenantTx, customer: Uuid, badge: Uuid, kind: Kind) -> Result<Option<Badge>> {
+    let group = store::group_of(tx, customer).await?;
+    let badge = store::active(tx, badge).await?;
+    Ok(badge.filter(|badge| badge.kind == kind && group.is_none_or(|group| badge.user_group == group)))
 }
 
 /// Locks the customer's row, and notes there that it has a badge.

@@ -57,6 +57,14 @@ impl UserGroup {
         }
     }
 
+    /// The word in lists of the wallet API.
+    pub const fn as_listed(self) -> &'static str {
+        match self {
+            Self::WalletUser => "WALLET-USER",
+            Self::BusinessUser => "BUSINESS-USER",
+        }
+    }
+
     /// The group of a word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|group| group.as_str() == word)

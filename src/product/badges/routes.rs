@@ -47,7 +47,9 @@ pub struct ListedBadge {
     badge_name: String,
     badge_type: Kind,
     badge_description: Option<String>,
-    user_group: UserGroup,
+    /// `WALLET-USER` or `BUSINESS-USER` in a list; with an underscore where the badge is shown.
+    #[schema(example = "WALLET-USER")]
+    user_group: &'static str,
     badge_symbol_ref: Option<String>,
     created_by: Option<String>,
     created_at: DateTime<Utc>,
@@ -64,8 +66,8 @@ pub struct BadgePage {
 }
 
 /// Lists badges, newest first.
-#[utoipa::path(get, path = "/tenant/badge", operation_id = "list_badges", tag = "Badges", security(("api_key" = [])),
-    params(WantedBadges),
+#[utoipa::path(get, path = "/tenant/badge", operation_id = "list_badges", tag = "Badges",
+    security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])), params(WantedBadges),
     responses((status = 200, description = "A page of badges", body = BadgePage), WalletErrors))]
 pub async fn list(
     caller: Tenant,
@@ -77,7 +79,7 @@ pub async fn list(
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     let badges = store::list(&mut tx, &filter, pages.offset(), i64::from(pages.size)).await?;
     tx.commit().await?;
-    let data = badges.into_iter().map(ListedBadge::from).collect();
+    let data = badges.into_iter().map(|badge| ListedBadge::of(badge, UserGroup::as_listed)).collect();
     Ok(Json(BadgePage { data, page_number: pages.number, pagesize: pages.size }))
 }
 
@@ -150,7 +152,7 @@ pub struct BadgeUnknown {
 
 /// Shows a badge with its tokens and the rules of its customers' movements of money.
 #[utoipa::path(get, path = "/tenant/badge/{badgeId}", operation_id = "show_badge", tag = "Badges",
-    security(("api_key" = [])), params(("badgeId" = Uuid, Path)),
+    security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])), params(("badgeId" = Uuid, Path)),
     responses(WalletErrors, (status = 200, description = "The badge", body = BadgeDetails),
         (status = 400, description = "There is no such badge", body = BadgeUnknown),
         (status = 404, description = "The path leads nowhere", body = WalletError)))]
@@ -165,8 +167,8 @@ pub async fn show(caller: Tenant, State(app): State<App>, Path(id): Path<String>
     let group = badge.user_group;
     let shown = ShownBadge {
         storage_provider: badge.storage_provider.clone(),
-        badge: badge.into(),
-        financial_badge_token: links.iter().map(BadgeToken::from).collect(),
+        financial_badge_token: links.iter().map(|link| BadgeToken::of(link, &badge)).collect(),
+        badge: ListedBadge::of(badge, UserGroup::as_str),
         badge_rules: rules.into_iter().map(|rule| BadgeRule::of(rule, caller.tenant, group, now)).collect(),
     };
     Ok(Json(BadgeDetails { data: vec![shown], message: "Badge details fetched successfully" }))
@@ -247,7 +249,8 @@ pub struct AssignedTokens {
 
 /// Lists what an identification badge is linked to: tokens with their financial and information badges.
 #[utoipa::path(get, path = "/tenant/badge/assign/fetch-all/{identificationBadgeId}", operation_id = "list_badge_tokens",
-    tag = "Badges", security(("api_key" = [])), params(("identificationBadgeId" = Uuid, Path)),
+    tag = "Badges", security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
+    params(("identificationBadgeId" = Uuid, Path)),
     responses((status = 200, description = "The badge's links", body = AssignedTokens),
         (status = 404, description = "The path leads nowhere", body = WalletError), WalletErrors))]
 pub async fn fetch_all(caller: Tenant, State(app): State<App>, Path(id): Path<String>) -> Result<Json<AssignedTokens>> {
@@ -267,14 +270,14 @@ fn no_links() -> Error {
         .of_type("list-assign-badges")
 }
 
-impl From<Badge> for ListedBadge {
-    fn from(badge: Badge) -> Self {
+impl ListedBadge {
+    fn of(badge: Badge, group: impl Fn(UserGroup) -> &'static str) -> Self {
         Self {
             badge_id: badge.id,
             badge_name: badge.name,
             badge_type: badge.kind,
             badge_description: badge.description,
-            user_group: badge.user_group,
+            user_group: group(badge.user_group),
             badge_symbol_ref: badge.symbol_ref,
             created_by: badge.created_by,
             created_at: badge.created_at,
@@ -283,10 +286,15 @@ impl From<Badge> for ListedBadge {
     }
 }
 
-impl From<&Link> for BadgeToken {
-    fn from(link: &Link) -> Self {
+impl BadgeToken {
+    /// A link of the badge that is shown, or to it: of a financial badge that one is named, whatever stands in for it.
+    fn of(link: &Link, shown: &Badge) -> Self {
+        let financial_badge_id = match shown.kind {
+            Kind::Financial => Some(shown.id),
+            Kind::Identification | Kind::Information => link.ruling().map(|(id, _)| *id),
+        };
         Self {
-            financial_badge_id: link.ruling().map(|(id, _)| *id),
+            financial_badge_id,
             token_symbol: link.token.clone(),
             created_at: link.created_at,
             updated_at: link.updated_at,

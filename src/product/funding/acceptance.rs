@@ -1,7 +1,5 @@
 //! Accepting deposits: those that are asked for at the same time are decided together.
 
-use std::collections::HashSet;
-
 use alloy::primitives::Address;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -16,7 +14,7 @@ use crate::db::TenantTx;
 use crate::foundation::{BlindIndex, Clock, Mode, TenantId};
 use crate::http::idempotency::{self, Accepted, Once, Repeated};
 use crate::http::{Error, Result};
-use crate::product::rules::{Movement, Operation, Refusal, Rules};
+use crate::product::rules::{Movement, Operation, Rules};
 use crate::product::users::{Customer, Directory};
 
 /// Decides what is asked for, in one transaction for all that wait.
@@ -42,8 +40,12 @@ pub struct Ask {
 /// A deposit that is decided now.
 struct Candidate<'a> {
     deposit: NewDeposit,
-    /// Whether rules have a say.
+    /// Whether rules have a say,
     is_badged: bool,
+    /// and whether nobody else has.
+    is_barred: bool,
+    /// Of those on which rules have a say, whether what was weighed later counts it.
+    was_counted: Option<bool>,
     open: Open<'a>,
 }
 
@@ -95,92 +97,104 @@ impl Work for Acceptance {
 
 impl Acceptance {
     /// Answers those that are refused, and adds those that are accepted.
-    ///
-    /// What a rule refuses is refused because of what was admitted before it. Where that came to nothing after all, it is
-    /// decided again: each time at least one less is left, and as a rule there is no second time.
     async fn decide<'a>(
         &self,
         tx: &mut TenantTx,
         mode: Mode,
         now: DateTime<Utc>,
-        mut group: Vec<Candidate<'a>>,
+        group: Vec<Candidate<'a>>,
         accepted: &mut Vec<(Open<'a>, Accepted)>,
     ) -> Result<()> {
-        while !group.is_empty() {
-            let operations: Vec<Operation> = group.iter().map(Candidate::operation).collect();
-            let verdicts = self.rules.check(tx, now, &operations).await?;
-            let mut admitted = Vec::with_capacity(group.len());
-            let mut refused = Vec::new();
-            for (candidate, verdict) in group.into_iter().zip(verdicts) {
-                match verdict {
-                    None => admitted.push(candidate),
-                    Some(refusal) => refused.push((candidate, refusal)),
-                }
-            }
-            let fell_through = self.request(tx, mode, admitted, accepted).await?;
-            let (again, refused): (Vec<_>, Vec<_>) =
-                refused.into_iter().partition(|(candidate, _)| fell_through.contains(&candidate.purse()));
-            forbid(tx, refused).await?;
-            group = again.into_iter().map(|(candidate, _)| candidate).collect();
-        }
-        Ok(())
+        let is_alone = group.len() == 1;
+        let is_restricted = group.iter().any(Candidate::is_restricted);
+        let admitted = if is_restricted { self.admit(tx, mode, now, group).await? } else { group };
+        self.request(tx, mode, admitted, is_alone, accepted).await
     }
 
-    /// Asks for what the rules admit; whose deposits were not accepted.
+    /// Answers those that are forbidden; the others in their order.
+    ///
+    /// Rules count what was decided before, and a rule may well ask for more of it. So a deposit that repeats another, or
+    /// that the treasury does not cover, must not be counted: what will become of each is known before the next is weighed.
+    async fn admit<'a>(
+        &self,
+        tx: &mut TenantTx,
+        mode: Mode,
+        now: DateTime<Utc>,
+        group: Vec<Candidate<'a>>,
+    ) -> Result<Vec<Candidate<'a>>> {
+        let operations: Vec<Operation> = group.iter().map(Candidate::operation).collect();
+        let mut weighing = self.rules.weigh(tx, now, &operations).await?;
+        let deposits: Vec<&NewDeposit> = group.iter().map(|candidate| &candidate.deposit).collect();
+        let mut prospects = Deposits::prospects(tx, mode, &deposits).await?;
+        let mut admitted = Vec::with_capacity(group.len());
+        for (place, mut candidate) in group.into_iter().enumerate() {
+            // A repetition learns what became of the first, whatever the rules say by now.
+            let forbidden = if prospects.is_new(&candidate.deposit) { weighing.forbids(place) } else { None };
+            if let Some(forbidden) = forbidden {
+                *candidate.open.answer = Some(Err(forbidden.into()));
+                continue;
+            }
+            let will_happen = prospects.ask(&candidate.deposit);
+            if will_happen {
+                weighing.happens(place);
+            }
+            candidate.was_counted = candidate.is_badged.then_some(will_happen);
+            admitted.push(candidate);
+        }
+        Ok(admitted)
+    }
+
+    /// Asks for what the rules admit.
     async fn request<'a>(
         &self,
         tx: &mut TenantTx,
         mode: Mode,
         admitted: Vec<Candidate<'a>>,
+        is_alone: bool,
         accepted: &mut Vec<(Open<'a>, Accepted)>,
-    ) -> Result<HashSet<(TenantId, Uuid)>> {
-        let mut fell_through = HashSet::new();
+    ) -> Result<()> {
         if admitted.is_empty() {
-            return Ok(fell_through);
+            return Ok(());
         }
-        let (wanted, open): (Vec<NewDeposit>, Vec<Open<'a>>) =
-            admitted.into_iter().map(|candidate| (candidate.deposit, candidate.open)).unzip();
+        let mut counted = Vec::with_capacity(admitted.len());
+        let (wanted, open): (Vec<NewDeposit>, Vec<Open<'a>>) = admitted
+            .into_iter()
+            .map(|candidate| {
+                counted.push(candidate.was_counted);
+                (candidate.deposit, candidate.open)
+            })
+            .unzip();
         let decisions = match mode {
             Mode::Live => Deposits::request(tx, self.treasury, &wanted).await?,
             Mode::Test => Deposits::simulate(tx, self.treasury, &wanted).await?,
         };
-        for ((one, deposit), decision) in open.into_iter().zip(&wanted).zip(decisions) {
+        for (((one, deposit), decision), counted) in open.into_iter().zip(&wanted).zip(decisions).zip(counted) {
+            let happens = decision == Decision::Accepted;
+            // Another server took the name meanwhile, on another account. What was weighed after it counted it: the batch
+            // is undone, and done in parts.
+            if !is_alone && counted.is_some_and(|counted| counted != happens) {
+                return Err(Error::internal("a deposit came to something else than what rules have counted"));
+            }
             match refusal(deposit, &decision) {
-                Some(refusal) => {
-                    fell_through.insert((deposit.tenant, deposit.customer));
-                    *one.answer = Some(Err(refusal));
-                }
+                Some(refusal) => *one.answer = Some(Err(refusal)),
                 None => {
                     let body = serde_json::to_vec(&AcceptedDeposit::of(deposit)).map_err(Error::internal)?;
                     accepted.push((one, Accepted { status: StatusCode::ACCEPTED, body }));
                 }
             }
         }
-        Ok(fell_through)
+        Ok(())
     }
-}
-
-/// Answers those that a rule refuses; one that repeats a deposit's name learns what became of that one instead.
-async fn forbid(tx: &mut TenantTx, refused: Vec<(Candidate<'_>, Refusal)>) -> Result<()> {
-    if refused.is_empty() {
-        return Ok(());
-    }
-    let deposits: Vec<&NewDeposit> = refused.iter().map(|(candidate, _)| &candidate.deposit).collect();
-    let known = Deposits::repeated(tx, &deposits).await?;
-    for ((candidate, forbidden), known) in refused.into_iter().zip(known) {
-        let repeated = known.and_then(|status| refusal(&candidate.deposit, &Decision::Duplicate(status)));
-        *candidate.open.answer = Some(Err(repeated.unwrap_or_else(|| forbidden.into())));
-    }
-    Ok(())
 }
 
 impl<'a> Candidate<'a> {
     fn of(open: Open<'a>, customer: &Customer, now: DateTime<Utc>) -> Self {
-        Self { deposit: open.ask.deposit(customer, now), is_badged: customer.is_badged, open }
+        let (is_badged, is_barred) = (customer.is_badged, customer.is_barred);
+        Self { deposit: open.ask.deposit(customer, now), is_badged, is_barred, was_counted: None, open }
     }
 
-    fn purse(&self) -> (TenantId, Uuid) {
-        (self.deposit.tenant, self.deposit.customer)
+    const fn is_restricted(&self) -> bool {
+        self.is_badged || self.is_barred
     }
 
     fn operation(&self) -> Operation {
@@ -188,6 +202,7 @@ impl<'a> Candidate<'a> {
             tenant: self.deposit.tenant,
             customer: self.deposit.customer,
             is_badged: self.is_badged,
+            is_barred: self.is_barred,
             wallet: self.deposit.wallet,
             movement: Movement::Deposit,
             token: self.deposit.token.clone(),

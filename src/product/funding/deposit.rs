@@ -1,6 +1,6 @@
 //! Deposits: what is asked for, what is decided, and where one stands.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
@@ -139,11 +139,19 @@ impl Deposits {
         wanted.iter().map(decide).collect()
     }
 
-    /// Where the deposits stand whose names these repeat; `None` for names that are new.
-    pub async fn repeated(tx: &mut TenantTx, wanted: &[&NewDeposit]) -> Result<Vec<Option<Status>>> {
-        let statuses = statuses(tx, wanted.iter().copied()).await?;
-        let of = |deposit: &&NewDeposit| statuses.get(&(deposit.tenant, deposit.deposit_id.to_string())).copied();
-        Ok(wanted.iter().map(of).collect())
+    /// What will become of these deposits if they are asked for in this order. Of live ones it locks what
+    /// [`Deposits::request`] will lock.
+    pub(super) async fn prospects(tx: &mut TenantTx, mode: Mode, wanted: &[&NewDeposit]) -> Result<Prospects> {
+        let available = match mode {
+            Mode::Live => {
+                let postings: Vec<Posting> = wanted.iter().map(|deposit| reservation(deposit)).collect();
+                Some(ledger::hold(tx, &postings).await?)
+            }
+            Mode::Test => None,
+        };
+        // Behind the locks: what others have asked for of the same accounts is seen.
+        let known = statuses(tx, wanted.iter().copied()).await?.into_keys().collect();
+        Ok(Prospects { known, available })
     }
 
     /// Gives the tenant back what a deposit took from its balance: a reorg undid its payment for good. The deposit itself
@@ -196,6 +204,38 @@ fn operation(treasury: Address, deposit: &NewDeposit) -> NewOperation {
         recipient: deposit.wallet,
         amount: deposit.amount,
         rehearsed_failure: chain::rehearsed_failure(deposit.mode, &deposit.token, deposit.amount),
+    }
+}
+
+/// What will become of deposits that are asked for one after the other.
+pub(super) struct Prospects {
+    /// Names that are taken.
+    known: HashSet<(TenantId, String)>,
+    /// What live deposits can be paid from.
+    available: Option<ledger::Available>,
+}
+
+impl Prospects {
+    /// Whether a deposit's name is new.
+    pub(super) fn is_new(&self, deposit: &NewDeposit) -> bool {
+        !self.known.contains(&(deposit.tenant, deposit.deposit_id.to_string()))
+    }
+
+    /// A deposit is asked for: whether it will happen.
+    pub(super) fn ask(&mut self, deposit: &NewDeposit) -> bool {
+        if !self.is_new(deposit) {
+            return false;
+        }
+        let name = (deposit.tenant, deposit.deposit_id.to_string());
+        match &mut self.available {
+            // The first of a name speaks for those after it, also when it lacks funds.
+            Some(available) => {
+                self.known.insert(name);
+                available.take(&reservation(deposit))
+            }
+            None if is_short(deposit) => false,
+            None => self.known.insert(name),
+        }
     }
 }
 

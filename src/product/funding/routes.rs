@@ -57,7 +57,7 @@ impl AcceptedDeposit {
     responses(
         (status = 202, description = "Accepted: it will happen", body = AcceptedDeposit),
         (status = 402, description = "Your treasury balance does not cover it; top up", body = CaasError),
-        (status = 403, description = "A rule of the customer's badge forbids it", body = CaasError),
+        (status = 403, description = "A rule of the customer's badge forbids it, or the customer is barred", body = CaasError),
         (status = 404, description = "No wallet is provisioned for this phone number", body = CaasError),
         CaasErrors, CaasPostErrors))]
 pub async fn fund(caller: Tenant, State(app): State<App>, posted: Posted<Fund>) -> Result<Response> {

@@ -42,6 +42,7 @@ pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_histogram!("diolkos_group_commit_batch_size", "Requests committed together, by kind of work");
     metrics::describe_histogram!("diolkos_group_commit_duration_seconds", "Time that a batch took, by kind of work");
     metrics::describe_counter!("diolkos_group_commit_shed_total", "Requests refused because too many waited");
+    metrics::describe_counter!("diolkos_rules_unreadable_total", "Rules that could not be read and were not met");
     Ok(installed.insert(handle).clone())
 }
 

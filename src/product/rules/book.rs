@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::expression::Expression;
 use super::store::written::{self, NewVersion};
 use crate::db::TenantTx;
 use crate::http::Result;
+use crate::product::badges::Kind;
 
 /// Where a version of a rule stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -16,7 +18,7 @@ pub enum Status {
     Pending,
     /// It counts.
     Active,
-    /// A later version has begun.
+    /// A later version counts.
     Superseded,
     /// It has ended.
     Expired,
@@ -68,7 +70,7 @@ pub struct Version {
     pub created_at: DateTime<Utc>,
     /// When it was changed last.
     pub updated_at: DateTime<Utc>,
-    /// Whether a later version has begun.
+    /// Whether a later version has begun, has not ended and was not put out of use.
     pub is_superseded: bool,
 }
 
@@ -98,11 +100,35 @@ impl RuleBook {
     /// Writes a version: the first of a new rule, or the one that follows what is there. `None` when the badge has no such
     /// rule.
     pub(super) async fn write(tx: &mut TenantTx, new: &NewVersion) -> Result<Option<Version>> {
-        if !written::insert(tx, new).await? {
-            return Ok(None);
+        match written::insert(tx, new).await? {
+            Some(version) => Ok(written::find(tx, new.rule, version, new.at).await?),
+            None => Ok(None),
         }
-        let versions = written::of_badge(tx, new.badge, new.at).await?;
-        Ok(versions.into_iter().find(|version| version.id == new.rule))
+    }
+
+    /// Whether a rule of the transaction's tenant, one that counts or may count later, would no longer say the same of
+    /// customers with a badge once that is called otherwise.
+    pub async fn depends_on_name(
+        tx: &mut TenantTx,
+        kind: Kind,
+        old: &str,
+        new: &str,
+        at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let variable = match kind {
+            Kind::Identification => "badge",
+            Kind::Information => "information_badges",
+            // No rule is told what it is called.
+            Kind::Financial => return Ok(false),
+        };
+        for text in written::expressions_with(tx, variable, at).await? {
+            // What cannot be read is never met, by whatever name.
+            let Ok(expression) = Expression::read(text).await else { continue };
+            if expression.depends_on_name(variable, old, new) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Puts a rule out of use, all its versions; `false` when the badge has no such rule that is in use.

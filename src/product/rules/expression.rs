@@ -3,11 +3,13 @@
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
+use cel::common::ast::{Expr, LiteralValue, operators};
 use cel::common::types::{CelInt, CelString, STRING_TYPE};
 use cel::common::value::CowVal;
 use cel::{Context, Env, ExecutionError, IdedExpr, Value};
 
 use super::facts::Facts;
+use super::needs::Needs;
 use super::types::{TOKENS, Type, type_of};
 use super::usage::read_tokens;
 
@@ -53,8 +55,7 @@ impl InvalidExpression {
 #[derive(Debug)]
 pub struct Expression {
     root: IdedExpr,
-    /// Whether it asks what a wallet holds.
-    needs_stored_value: bool,
+    needs: Needs,
 }
 
 impl Expression {
@@ -94,13 +95,26 @@ impl Expression {
                 return Err(InvalidExpression("must be a condition, which is true or false".to_owned()));
             }
         }
-        let needs_stored_value = root.references().has_variable("stored_value");
-        Ok(Self { root, needs_stored_value })
+        let asked = root.references();
+        let needs = Needs::of(|name| asked.has_variable(name));
+        Ok(Self { root, needs })
     }
 
-    /// Whether it asks what a wallet holds.
-    pub const fn needs_stored_value(&self) -> bool {
-        self.needs_stored_value
+    /// What has to be looked up for it.
+    pub const fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// Whether what it says of a variable may be another after a name that the variable tells is changed: it quotes the
+    /// old name and not the new one, or looks for a part of the old one that the new one does not have.
+    pub fn depends_on_name(&self, variable: &str, old: &str, new: &str) -> bool {
+        let mut texts = Vec::new();
+        texts_beside(variable, &self.root, &mut texts);
+        let quotes_new = texts.contains(&new);
+        texts.iter().filter(|text| !text.is_empty()).any(|text| match *text == old {
+            true => !quotes_new,
+            false => old.contains(text) && !new.contains(text),
+        })
     }
 
     /// Whether it is true of these facts. What cannot be reckoned (an overflow, a division by zero) is not met.
@@ -114,6 +128,40 @@ impl Expression {
                 false
             }
         }
+    }
+}
+
+/// The texts that the comparisons of a variable quote, which are what && and the like join.
+fn texts_beside<'a>(variable: &str, condition: &'a IdedExpr, texts: &mut Vec<&'a str>) {
+    match &condition.expr {
+        Expr::Call(call) if JOINING.contains(&call.func_name.as_str()) => {
+            call.args.iter().for_each(|joined| texts_beside(variable, joined, texts));
+        }
+        _ if condition.references().has_variable(variable) => texts_of(condition, texts),
+        _ => {}
+    }
+}
+
+/// Operators that join conditions to one.
+const JOINING: [&str; 4] =
+    [operators::LOGICAL_AND, operators::LOGICAL_OR, operators::LOGICAL_NOT, operators::CONDITIONAL];
+
+/// The texts that an expression quotes. It is of the language, and so no deeper than that allows.
+fn texts_of<'a>(expression: &'a IdedExpr, texts: &mut Vec<&'a str>) {
+    match &expression.expr {
+        Expr::Literal(LiteralValue::String(text)) => texts.push(text.inner()),
+        Expr::List(list) => list.elements.iter().for_each(|element| texts_of(element, texts)),
+        Expr::Call(call) => {
+            call.target.iter().for_each(|target| texts_of(target, texts));
+            call.args.iter().for_each(|argument| texts_of(argument, texts));
+        }
+        Expr::Literal(_)
+        | Expr::Ident(_)
+        | Expr::Select(_)
+        | Expr::Comprehension(_)
+        | Expr::Map(_)
+        | Expr::Struct(_)
+        | Expr::Unspecified => {}
     }
 }
 
@@ -247,6 +295,20 @@ mod tests {
             };
             assert!(Expression::parse(&question).unwrap().is_met(&known), "{question}");
         }
+    }
+
+    #[test]
+    fn a_name_that_a_rule_quotes_is_not_changed_behind_its_back() {
+        let depends = |text: &str, new: &str| Expression::parse(text).unwrap().depends_on_name("badge", "Gold", new);
+        assert!(depends("badge == \"Gold\"", "Golden"));
+        assert!(depends("amount > 1 ? badge in [\"Silver\", 'Gold'] : true", "Platinum"));
+        assert!(depends("badge.startsWith(\"Go\")", "Platinum"));
+        assert!(!depends("badge.startsWith(\"Go\")", "Golden"));
+        assert!(!depends("badge in [\"Gold\", \"Platinum\"]", "Platinum"));
+        assert!(!depends("badge == \"Silver\" || badge == \"\"", "Platinum"));
+        assert!(!depends("\"Gold\" in information_badges", "Platinum"));
+        assert!(depends("!(amount > 1 && (amount > 2 ? badge : \"x\") == \"Gold\")", "Platinum"));
+        assert!(!depends("token == \"Gold\" && badge == \"Silver\"", "Platinum"));
     }
 
     #[test]

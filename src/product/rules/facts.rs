@@ -18,8 +18,10 @@ pub struct Facts {
     pub amount: i64,
     /// What the customer's wallet holds by our records.
     pub stored_value: i64,
-    /// What the customer moved of this token before.
+    /// What the customer moved of this token before,
     pub usage: Usage,
+    /// and of all tokens together.
+    pub usage_of_all: Usage,
     /// What the customer's identification badge is called.
     pub badge: String,
     /// What the customer's information badges are called.
@@ -28,10 +30,16 @@ pub struct Facts {
     pub user_group: String,
     /// How far the customer's identity has been checked.
     pub kyc: String,
+    /// What the newest compliance check says.
+    pub compliance: String,
+    /// Whether the customer was accepted as one.
+    pub onboarding: String,
+    /// Whether the customer's account is in use.
+    pub account: String,
 }
 
 /// The variables that are not [`Usage`]'s.
-const VARIABLES: [(&str, Type); 9] = [
+const VARIABLES: [(&str, Type); 12] = [
     ("kind", Type::Text),
     ("direction", Type::Text),
     ("token", Type::Text),
@@ -41,18 +49,22 @@ const VARIABLES: [(&str, Type); 9] = [
     ("information_badges", Type::Texts),
     ("user_group", Type::Text),
     ("kyc", Type::Text),
+    ("compliance", Type::Text),
+    ("onboarding", Type::Text),
+    ("account", Type::Text),
 ];
 
 /// The type of a variable; `None` when there is none of this name.
 pub fn type_of(name: &str) -> Option<Type> {
     let named = VARIABLES.iter().find(|(variable, _)| *variable == name).map(|(_, type_)| *type_);
-    named.or_else(|| Usage::NAMES.contains(&name).then_some(Type::Int))
+    let is_count = || Usage::NAMES.contains(&name) || Usage::NAMES_OF_ALL.contains(&name);
+    named.or_else(|| is_count().then_some(Type::Int))
 }
 
 impl Facts {
     /// Every variable with its value.
     pub fn values(&self) -> impl Iterator<Item = (&'static str, Value)> {
-        let own: [(&'static str, Value); 9] = [
+        let own: [(&'static str, Value); 12] = [
             ("kind", self.kind.into()),
             ("direction", self.direction.into()),
             ("token", self.token.as_str().into()),
@@ -62,9 +74,13 @@ impl Facts {
             ("information_badges", self.information_badges.clone().into()),
             ("user_group", self.user_group.as_str().into()),
             ("kyc", self.kyc.as_str().into()),
+            ("compliance", self.compliance.as_str().into()),
+            ("onboarding", self.onboarding.as_str().into()),
+            ("account", self.account.as_str().into()),
         ];
-        let usage = Usage::NAMES.into_iter().zip(self.usage.values()).map(|(name, value)| (name, Value::Int(value)));
-        own.into_iter().chain(usage)
+        let usage = Usage::NAMES.into_iter().zip(self.usage.values());
+        let of_all = Usage::NAMES_OF_ALL.into_iter().zip(self.usage_of_all.values());
+        own.into_iter().chain(usage.chain(of_all).map(|(name, value)| (name, Value::Int(value))))
     }
 
     /// A deposit of 1.5 USDC, the customer's first.
@@ -77,10 +93,14 @@ impl Facts {
             amount: 1_500_000,
             stored_value: 0,
             usage: Usage::default(),
+            usage_of_all: Usage::default(),
             badge: "Bronze".to_owned(),
             information_badges: vec!["Staff".to_owned()],
             user_group: "WALLET_USER".to_owned(),
             kyc: "NONE".to_owned(),
+            compliance: "NONE".to_owned(),
+            onboarding: "NONE".to_owned(),
+            account: "NONE".to_owned(),
         }
     }
 }
@@ -93,7 +113,7 @@ mod tests {
     fn every_variable_has_a_value_of_its_type_and_no_other_has_one() {
         let facts = Facts::sample();
         let values: Vec<_> = facts.values().collect();
-        assert_eq!(values.len(), VARIABLES.len() + Usage::NAMES.len());
+        assert_eq!(values.len(), VARIABLES.len() + 2 * Usage::NAMES.len());
         for (name, value) in values {
             let fits = matches!(
                 (type_of(name), &value),

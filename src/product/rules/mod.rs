@@ -5,13 +5,15 @@
 //! ```
 //!
 //! A rule is an expression of the Common Expression Language (`docs/RULES.md`) that is true of what is allowed, with what a
-//! refusal says. Every movement passes [`Rules::check`] in the transaction that accepts it; a customer without a badge is
-//! not restricted, and costs nothing there.
+//! refusal says. Every movement passes [`Rules::weigh`] in the transaction that accepts it; a customer without a badge is
+//! not restricted, and costs nothing there. Whom compliance has rejected is refused without any rule.
 
 mod book;
 mod check;
+mod counts;
 mod expression;
 mod facts;
+mod needs;
 mod refusal;
 mod routes;
 mod store;
@@ -24,9 +26,9 @@ use utoipa_axum::routes;
 use super::App;
 
 pub use book::{RuleBook, Status, Version};
-pub use check::{Movement, Operation, Rules};
+pub use check::{Movement, Operation, Rules, Weighing};
 pub use expression::{Expression, InvalidExpression};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Violation};
 
 /// The routes of rules.
 pub fn router() -> OpenApiRouter<App> {

@@ -1,10 +1,19 @@
-//! What a movement that a rule forbids is answered with.
+//! What a movement that is forbidden is answered with.
 
 use crate::http::Error;
 
+/// Why a movement is forbidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It does not meet a rule.
+    Violates(Violation),
+    /// Compliance has rejected the customer, or the account is blocked.
+    Barred,
+}
+
 /// A rule that a movement does not meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Violation {
     /// For programs, such as `ULDT2005`.
     pub error_code: String,
     /// What was refused, such as `deposit-tier2-failed`.
@@ -13,12 +22,18 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// 403 `rule_violated` with the rule's code and text; in the wallet API with the rule's type as well.
+/// 403: `rule_violated` with the rule's code and text, in the wallet API with the rule's type as well; or
+/// `customer_barred`.
 impl From<Refusal> for Error {
     #[track_caller]
     fn from(refusal: Refusal) -> Self {
-        Self::forbidden("rule_violated", refusal.message)
-            .of_type(refusal.error_type)
-            .with("error_code", refusal.error_code)
+        match refusal {
+            Refusal::Violates(rule) => Self::forbidden("rule_violated", rule.message)
+                .of_type(rule.error_type)
+                .with("error_code", rule.error_code),
+            Refusal::Barred => {
+                Self::forbidden("customer_barred", "compliance has rejected this customer, or the account is blocked")
+            }
+        }
     }
 }

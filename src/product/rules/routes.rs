@@ -169,7 +169,10 @@ async fn put(app: &App, tenant: &str, badge: &str, rule: Option<Uuid>, posted: P
 
 impl NewRule {
     /// The same, if it is a rule; 400 that names the field otherwise.
-    async fn checked(self, now: DateTime<Utc>) -> Result<Self> {
+    async fn checked(mut self, now: DateTime<Utc>) -> Result<Self> {
+        // As precise as the database, which would not find an end after a beginning of the same microsecond.
+        self.starts_at = self.starts_at.map(|start| start.trunc_subsecs(6));
+        self.ends_at = self.ends_at.map(|end| end.trunc_subsecs(6));
         let read = Expression::read(self.expression.clone()).await;
         read.map_err(|why| Error::invalid_field("expression", why))?;
         if !is_error_code(&self.error_code) {
@@ -202,8 +205,8 @@ impl NewRule {
             error_type: self.error_type.unwrap_or_else(|| "rule-violated".to_owned()),
             message: self.message,
             created_by: OPERATOR.to_owned(),
-            starts_at: self.starts_at.unwrap_or(now).max(now).trunc_subsecs(6),
-            ends_at: self.ends_at.map(|end| end.trunc_subsecs(6)),
+            starts_at: self.starts_at.unwrap_or(now).max(now),
+            ends_at: self.ends_at,
             at: now,
         }
     }

@@ -3,7 +3,8 @@
 //! Amounts are whole millionths of a token, whatever the token's own precision: `10.50` is `10500000`. Of tokens that are
 //! more precise what is left over counts as one more millionth, so that nothing slips below a limit.
 
-use crate::foundation::{Amount, Token};
+use super::check::Movement;
+use crate::foundation::Amount;
 
 /// Fraction digits of the amounts that rules see.
 const DIGITS: u8 = 6;
@@ -13,12 +14,14 @@ pub fn read_tokens(text: &str) -> Option<i64> {
     Amount::parse_decimal(text, DIGITS).ok().and_then(|amount| i64::try_from(amount.base_units()).ok())
 }
 
-/// An amount of a token in millionths, rounded up; the largest number when it is larger than that.
-pub fn millionths(amount: Amount, token: &Token) -> i64 {
+/// An amount of a token with so many fraction digits in millionths, rounded up; the largest number when it is larger than
+/// that. A token that is not configured any more is taken for one of six digits.
+pub fn millionths(amount: Amount, decimals: Option<u8>) -> i64 {
     let units = amount.base_units();
-    let scaled = match DIGITS.checked_sub(token.decimals) {
+    let decimals = decimals.unwrap_or(DIGITS);
+    let scaled = match DIGITS.checked_sub(decimals) {
         Some(missing) => units.checked_mul(10u128.pow(u32::from(missing))),
-        None => Some(units.div_ceil(10u128.pow(u32::from(token.decimals.saturating_sub(DIGITS))))),
+        None => Some(units.div_ceil(10u128.pow(u32::from(decimals.saturating_sub(DIGITS))))),
     };
     scaled.and_then(|scaled| i64::try_from(scaled).ok()).unwrap_or(i64::MAX)
 }
@@ -33,9 +36,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, amount: i64) {
-        self.count = self.count.saturating_add(1);
-        self.volume = self.volume.saturating_add(amount);
+    fn add(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.volume = self.volume.saturating_add(other.volume);
     }
 }
 
@@ -49,14 +52,20 @@ pub struct Period {
 }
 
 impl Period {
-    /// Counts one more.
-    pub fn add(&mut self, amount: i64) {
-        self.day.add(amount);
-        self.month.add(amount);
+    /// One movement, now.
+    pub const fn one(amount: i64) -> Self {
+        let tally = Tally { count: 1, volume: amount };
+        Self { day: tally, month: tally }
+    }
+
+    /// Counts others as well.
+    pub fn add(&mut self, other: Self) {
+        self.day.add(other.day);
+        self.month.add(other.month);
     }
 }
 
-/// What a customer moved of a token: everything that was accepted and has not failed.
+/// What a customer moved, of a token or of all: everything that was accepted and has not failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Deposits.
@@ -94,6 +103,40 @@ impl Usage {
         "sent_month",
     ];
 
+    /// What rules call the numbers of all tokens together.
+    pub const NAMES_OF_ALL: [&'static str; 20] = [
+        "all_deposits_day",
+        "all_deposits_month",
+        "all_deposited_day",
+        "all_deposited_month",
+        "all_transfers_in_day",
+        "all_transfers_in_month",
+        "all_transferred_in_day",
+        "all_transferred_in_month",
+        "all_transfers_out_day",
+        "all_transfers_out_month",
+        "all_transferred_out_day",
+        "all_transferred_out_month",
+        "all_withdrawals_day",
+        "all_withdrawals_month",
+        "all_withdrawn_day",
+        "all_withdrawn_month",
+        "all_received_day",
+        "all_received_month",
+        "all_sent_day",
+        "all_sent_month",
+    ];
+
+    /// What was moved in this way.
+    pub fn of(&mut self, movement: Movement) -> &mut Period {
+        match movement {
+            Movement::Deposit => &mut self.deposits,
+            Movement::TransferIn => &mut self.transfers_in,
+            Movement::TransferOut => &mut self.transfers_out,
+            Movement::Withdrawal => &mut self.withdrawals,
+        }
+    }
+
     /// The numbers, in the order of [`Usage::NAMES`].
     pub fn values(&self) -> [i64; 20] {
         let of = |period: &Period| [period.day.count, period.month.count, period.day.volume, period.month.volume];
@@ -112,13 +155,9 @@ impl Usage {
 mod tests {
     use super::*;
 
-    fn token(decimals: u8) -> Token {
-        format!("T:0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359:{decimals}").parse().unwrap()
-    }
-
     #[test]
     fn amounts_are_millionths_and_rounded_up() {
-        let of = |units, decimals| millionths(Amount::from_base_units(units).unwrap(), &token(decimals));
+        let of = |units, decimals| millionths(Amount::from_base_units(units).unwrap(), Some(decimals));
         assert_eq!(of(10_500_000, 6), 10_500_000);
         assert_eq!(of(1050, 2), 10_500_000);
         assert_eq!(of(10_500_000_000_000_000_000, 18), 10_500_000);
@@ -127,18 +166,26 @@ mod tests {
         assert_eq!(of(0, 18), 0);
         assert_eq!(of(10u128.pow(38) - 1, 6), i64::MAX);
         assert_eq!(of(10u128.pow(38) - 1, 0), i64::MAX);
+        assert_eq!(millionths(Amount::from_base_units(7).unwrap(), None), 7);
     }
 
     #[test]
     fn numbers_stand_under_their_names() {
         let mut usage = Usage::default();
-        usage.deposits.month.add(1);
-        usage.deposits.add(10);
-        usage.transfers_in.add(100);
-        usage.transfers_out.add(1000);
-        usage.withdrawals.add(10_000);
+        usage.deposits.month.add(Tally { count: 1, volume: 1 });
+        usage.deposits.add(Period::one(10));
+        usage.transfers_in.add(Period::one(100));
+        usage.transfers_out.add(Period::one(1000));
+        usage.withdrawals.add(Period::one(10_000));
         let named: Vec<String> =
             Usage::NAMES.iter().zip(usage.values()).map(|(name, value)| format!("{name} {value}")).collect();
         insta::assert_snapshot!(named.join(", "), @"deposits_day 1, deposits_month 2, deposited_day 10, deposited_month 11, transfers_in_day 1, transfers_in_month 1, transferred_in_day 100, transferred_in_month 100, transfers_out_day 1, transfers_out_month 1, transferred_out_day 1000, transferred_out_month 1000, withdrawals_day 1, withdrawals_month 1, withdrawn_day 10000, withdrawn_month 10000, received_day 110, received_month 111, sent_day 11000, sent_month 11000");
+    }
+
+    #[test]
+    fn what_is_counted_of_all_tokens_is_called_alike() {
+        for (own, all) in Usage::NAMES.into_iter().zip(Usage::NAMES_OF_ALL) {
+            assert_eq!(all, format!("all_{own}"));
+        }
     }
 }

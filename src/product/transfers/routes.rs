@@ -50,7 +50,8 @@ impl AcceptedTransfer {
     request_body = SendTransfer,
     responses(
         (status = 202, description = "Accepted: it is on its way", body = AcceptedTransfer),
-        (status = 403, description = "A rule of the sender's or the recipient's badge forbids it", body = CaasError),
+        (status = 403, description = "A rule of the sender's or the recipient's badge forbids it, or one of them is barred",
+            body = CaasError),
         (status = 404, description = "One of the phone numbers, which the message names, has no wallet", body = CaasError),
         (status = 502, description = "The chain's node refused to answer", body = CaasError),
         CaasErrors, CaasPostErrors))]
@@ -82,7 +83,7 @@ pub async fn send(caller: Tenant, State(app): State<App>, posted: Posted<SendTra
     if recipient.is_badged {
         Rules::hold(&mut tx, &[sender.id, recipient.id]).await?;
     }
-    let spender = directory.spender(&mut tx, &wish.sender).await?.filter(|spender| spender.customer == sender);
+    let spender = directory.spender(&mut tx, &wish.sender).await?.filter(|spender| spender.customer.is(&sender));
     let spender = spender.ok_or_else(Directory::moved)?;
     // Whoever asked for the same meanwhile has committed: the sender is locked.
     if let Some(known) = repeated(&mut tx, caller.mode, &wish, digest).await? {
@@ -95,6 +96,7 @@ pub async fn send(caller: Tenant, State(app): State<App>, posted: Posted<SendTra
         tenant: caller.tenant,
         customer: customer.id,
         is_badged: customer.is_badged,
+        is_barred: customer.is_barred,
         wallet: customer.wallet,
         movement,
         token: token.clone(),

@@ -23,6 +23,15 @@ pub struct Customer {
     pub created_at: DateTime<Utc>,
     /// Whether the customer has a badge, by whose rules its movements of money are decided.
     pub is_badged: bool,
+    /// Whether compliance has rejected the customer, or the account is blocked: no money moves then.
+    pub is_barred: bool,
+}
+
+impl Customer {
+    /// Whether it is the same customer with the same wallet, whatever has changed about them.
+    pub fn is(&self, other: &Self) -> bool {
+        (self.id, self.wallet) == (other.id, other.wallet)
+    }
 }
 
 /// What a customer is found by: whose, of which mode, and of which phone number.

@@ -119,7 +119,13 @@ impl<'a> Identities<'a> {
         let directory = Directory::new(self.indexer.clone(), self.mode);
         let row = store::find_by_id(tx, self.mode, known.id).await?.ok_or_else(Directory::moved)?;
         let held = Held {
-            customer: Customer { id: known.id, wallet: Default::default(), created_at: now, is_badged: false },
+            customer: Customer {
+                id: known.id,
+                wallet: Default::default(),
+                created_at: now,
+                is_badged: false,
+                is_barred: false,
+            },
             mode: self.mode,
             blind_index: row.blind_index,
             wrapped_key: row.wrapped_key,

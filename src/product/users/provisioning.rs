@@ -157,9 +157,9 @@ impl Provisioning {
             let wallets: Vec<store::NewWallet> = wanting.iter().map(wallet).collect();
             let stored = store::insert_wallets(tx, &wallets).await?;
             for ((ask, id), wallet) in wanting.iter().zip(&wallets).filter(|((_, id), _)| stored.contains(id)) {
-                // Whoever asks for movements of money reads the badges with the customer.
+                // Whoever asks for movements of money reads with the customer what restricts them.
                 let (wallet, created_at) = (wallet.address, wallet.created_at);
-                let customer = Customer { id: *id, wallet, created_at, is_badged: false };
+                let customer = Customer { id: *id, wallet, created_at, is_badged: false, is_barred: false };
                 given.insert(ask.name(), customer);
             }
             wanting.retain(|(_, customer)| !stored.contains(customer));

@@ -21,7 +21,7 @@ pub use provisioning::{NewCustomer, NewWallet, insert_all, insert_wallets, times
 
 pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Result<Option<Customer>> {
     let row = sqlx::query!(
-        "select c.id, c.is_badged, w.address, w.created_at
+        "select c.id, c.is_badged, c.is_barred, w.address, w.created_at
         from customer c
         join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart'
         where c.tenant_id = $1 and c.mode = $2 and c.blind_index = $3",
@@ -31,7 +31,7 @@ pub async fn find(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Resu
     )
     .fetch_optional(&mut **tx)
     .await?;
-    row.map(|row| customer(row.id, &row.address, row.created_at, row.is_badged)).transpose()
+    row.map(|row| customer(row.id, &row.address, row.created_at, (row.is_badged, row.is_barred))).transpose()
 }
 
 /// The customers of these names. Each is looked up by itself, whatever the planner thinks of how many there are.
@@ -40,10 +40,10 @@ pub async fn find_all<'a>(tx: &mut TenantTx, names: &[Name<'a>]) -> db::Result<H
         return Ok(HashMap::new());
     }
     let rows = sqlx::query!(
-        "select i.ord as \"ord!\", c.id, c.is_badged, w.address, w.created_at
+        "select i.ord as \"ord!\", c.id, c.is_badged, c.is_barred, w.address, w.created_at
         from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as i (tenant_id, mode, blind_index, ord)
         cross join lateral (
-            select c.tenant_id, c.id, c.is_badged from customer c
+            select c.tenant_id, c.id, c.is_badged, c.is_barred from customer c
             where c.tenant_id = i.tenant_id and c.mode = i.mode and c.blind_index = i.blind_index limit 1) c
         cross join lateral (
             select w.address, w.created_at from wallet w
@@ -57,7 +57,10 @@ pub async fn find_all<'a>(tx: &mut TenantTx, names: &[Name<'a>]) -> db::Result<H
     rows.into_iter()
         .filter_map(|row| {
             let name = names.get(usize::try_from(row.ord - 1).ok()?)?;
-            Some(customer(row.id, &row.address, row.created_at, row.is_badged).map(|customer| (*name, customer)))
+            Some(
+                customer(row.id, &row.address, row.created_at, (row.is_badged, row.is_barred))
+                    .map(|customer| (*name, customer)),
+            )
         })
         .collect()
 }
@@ -70,7 +73,7 @@ pub async fn hold_wallet(
     index: &BlindIndex,
 ) -> db::Result<Option<(Customer, Vec<u8>, Vec<u8>)>> {
     let row = sqlx::query!(
-        r#"select c.id, c.is_badged, w.address, w.owner as "owner!", w.salt as "salt!", w.created_at
+        r#"select c.id, c.is_badged, c.is_barred, w.address, w.owner as "owner!", w.salt as "salt!", w.created_at
         from customer c
         join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart'
         where c.tenant_id = $1 and c.mode = $2 and c.blind_index = $3
@@ -81,7 +84,10 @@ pub async fn hold_wallet(
     )
     .fetch_optional(&mut **tx)
     .await?;
-    row.map(|row| Ok((customer(row.id, &row.address, row.created_at, row.is_badged)?, row.owner, row.salt))).transpose()
+    row.map(|row| {
+        Ok((customer(row.id, &row.address, row.created_at, (row.is_badged, row.is_barred))?, row.owner, row.salt))
+    })
+    .transpose()
 }
 
 pub async fn wrapped_key(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option<WrappedKey>> {
@@ -96,7 +102,7 @@ pub async fn wrapped_key(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option
 /// The customer of a blind index, whom nobody else changes until the transaction ends.
 pub async fn hold(tx: &mut TenantTx, modes: &[Mode], index: &str) -> db::Result<Option<Held>> {
     let row = sqlx::query!(
-        "select c.id, c.is_badged, c.mode, c.blind_index, c.wrapped_key, w.address, w.created_at
+        "select c.id, c.is_badged, c.is_barred, c.mode, c.blind_index, c.wrapped_key, w.address, w.created_at
         from customer c
         join wallet w on w.tenant_id = c.tenant_id and w.customer_id = c.id and w.kind = 'smart'
         where c.tenant_id = $1 and c.mode = any($2::text[]) and c.blind_index = $3 and c.forgotten_at is null
@@ -110,7 +116,7 @@ pub async fn hold(tx: &mut TenantTx, modes: &[Mode], index: &str) -> db::Result<
     let Some(row) = row else { return Ok(None) };
     let mode = Mode::from_word(&row.mode);
     Ok(Some(Held {
-        customer: customer(row.id, &row.address, row.created_at, row.is_badged)?,
+        customer: customer(row.id, &row.address, row.created_at, (row.is_badged, row.is_barred))?,
         mode: mode.ok_or_else(|| Error::Decode(format!("{} is no mode", row.mode).into()))?,
         blind_index: row.blind_index,
         wrapped_key: WrappedKey(row.wrapped_key),
@@ -156,7 +162,12 @@ pub async fn insert_phone_change(tx: &mut TenantTx, change: &PhoneChange) -> db:
     .map(drop)
 }
 
-fn customer(id: Uuid, address: &[u8], created_at: DateTime<Utc>, is_badged: bool) -> db::Result<Customer> {
+fn customer(
+    id: Uuid,
+    address: &[u8],
+    created_at: DateTime<Utc>,
+    (is_badged, is_barred): (bool, bool),
+) -> db::Result<Customer> {
     let wallet = Address::try_from(address).map_err(|error| Error::Decode(error.into()))?;
-    Ok(Customer { id, wallet, created_at, is_badged })
+    Ok(Customer { id, wallet, created_at, is_badged, is_barred })
 }

@@ -49,7 +49,7 @@ impl AcceptedWithdrawal {
     request_body = Withdraw,
     responses(
         (status = 202, description = "Accepted: it is on its way", body = AcceptedWithdrawal),
-        (status = 403, description = "A rule of the customer's badge forbids it", body = CaasError),
+        (status = 403, description = "A rule of the customer's badge forbids it, or the customer is barred", body = CaasError),
         (status = 404, description = "No wallet is provisioned for this phone number", body = CaasError),
         (status = 502, description = "The chain's node refused to answer, or no exchange rate can be had", body = CaasError),
         CaasErrors, CaasPostErrors))]
@@ -79,7 +79,7 @@ pub async fn withdraw(caller: Tenant, State(app): State<App>, posted: Posted<Wit
     if let Some(first) = posted.once.replay(&mut tx, mode).await? {
         return Ok(first);
     }
-    let spender = directory.spender(&mut tx, &wish.phone).await?.filter(|spender| spender.customer == customer);
+    let spender = directory.spender(&mut tx, &wish.phone).await?.filter(|spender| spender.customer.is(&customer));
     let spender = spender.ok_or_else(Directory::moved)?;
     // Whoever asked for the same meanwhile has committed: the customer is locked.
     if let Some(known) = repeated(&mut tx, mode, &wish, digest).await? {
@@ -92,6 +92,7 @@ pub async fn withdraw(caller: Tenant, State(app): State<App>, posted: Posted<Wit
         tenant: caller.tenant,
         customer: spender.customer.id,
         is_badged: spender.customer.is_badged,
+        is_barred: spender.customer.is_barred,
         wallet: spender.customer.wallet,
         movement: Movement::Withdrawal,
         token: wish.token.clone(),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::read_kind;
 use crate::db::{self, Error, TenantTx};
 use crate::foundation::Mode;
-use crate::product::badges::{AssignedBadge, Badge};
+use crate::product::badges::{AssignedBadge, Badge, UserGroup};
 
 /// Locks a customer and notes that it has a badge; `false` when there is no such customer of the mode.
 pub async fn mark_badged(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::Result<bool> {
@@ -71,8 +71,9 @@ pub async fn assign_to_wallet(
     now: DateTime<Utc>,
 ) -> db::Result<()> {
     sqlx::query!(
-        "insert into wallet_badge (tenant_id, mode, customer_id, wallet, token, financial_badge_id, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $7)
+        "insert into wallet_badge (tenant_id, id, mode, customer_id, wallet, token, financial_badge_id, created_at,
+            updated_at)
+        values ($1, $8, $2, $3, $4, $5, $6, $7, $7)
         on conflict on constraint wallet_badge_pkey do update set financial_badge_id = $6, updated_at = $7",
         tx.tenant().0,
         mode.as_str(),
@@ -81,6 +82,7 @@ pub async fn assign_to_wallet(
         token,
         badge,
         now,
+        Uuid::now_v7(),
     )
     .execute(&mut **tx)
     .await
@@ -119,6 +121,10 @@ pub struct AssignmentRow {
     pub id: Uuid,
     pub customer_id: Uuid,
     pub mode: String,
+    /// Of a financial badge, which wallet has it,
+    pub wallet: Option<Vec<u8>>,
+    /// and for which token.
+    pub token: Option<String>,
     pub created_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
 }
@@ -132,7 +138,8 @@ pub async fn assignments(
 ) -> db::Result<Vec<AssignmentRow>> {
     sqlx::query_as!(
         AssignmentRow,
-        "select id, customer_id, mode, created_at, ended_at from badge_assignment
+        "select id, customer_id, mode, null::bytea as wallet, null::text as token, created_at, ended_at
+        from badge_assignment
         where tenant_id = $1 and badge_id = $2 and ($3::uuid is null or id < $3)
         order by id desc limit $4",
         tx.tenant().0,
@@ -144,28 +151,61 @@ pub async fn assignments(
     .await
 }
 
+/// Up to `limit + 1` wallets that have a financial badge, after the cursor.
+pub async fn wallets_with(
+    tx: &mut TenantTx,
+    badge: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> db::Result<Vec<AssignmentRow>> {
+    sqlx::query_as!(
+        AssignmentRow,
+        r#"select id, customer_id, mode, wallet as "wallet?", token as "token?", updated_at as created_at,
+            null::timestamptz as ended_at
+        from wallet_badge
+        where tenant_id = $1 and financial_badge_id = $2 and ($3::uuid is null or id < $3)
+        order by id desc limit $4"#,
+        tx.tenant().0,
+        badge,
+        after,
+        limit + 1,
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// Takes a badge from a customer whose row is locked; `false` when the customer does not have it.
 pub async fn end(tx: &mut TenantTx, customer: Uuid, badge: Uuid, now: DateTime<Utc>) -> db::Result<bool> {
-    let tenant = tx.tenant().0;
     let ended = sqlx::query!(
         "update badge_assignment set ended_at = greatest($4, created_at), updated_at = $4
         where tenant_id = $1 and customer_id = $2 and badge_id = $3 and ended_at is null",
-        tenant,
+        tx.tenant().0,
         customer,
         badge,
         now,
-    )
-    .execute(&mut **tx)
-    .await?;
+    );
+    Ok(ended.execute(&mut **tx).await?.rows_affected() > 0)
+}
+
+/// Takes a financial badge from the wallets of a customer whose row is locked, or from one of them, for every token or for
+/// one; `false` when none has it.
+pub async fn take_from_wallets(
+    tx: &mut TenantTx,
+    customer: Uuid,
+    badge: Uuid,
+    wallet: Option<Address>,
+    token: Option<&str>,
+) -> db::Result<bool> {
     let taken = sqlx::query!(
-        "delete from wallet_badge where tenant_id = $1 and customer_id = $2 and financial_badge_id = $3",
-        tenant,
+        "delete from wallet_badge where tenant_id = $1 and customer_id = $2 and financial_badge_id = $3
+            and ($4::bytea is null or wallet = $4) and ($5::text is null or token = $5)",
+        tx.tenant().0,
         customer,
         badge,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(ended.rows_affected() + taken.rows_affected() > 0)
+        wallet.as_ref().map(|wallet| wallet.as_slice()),
+        token,
+    );
+    Ok(taken.execute(&mut **tx).await?.rows_affected() > 0)
 }
 
 /// Notes whether a customer has a badge still.
@@ -193,6 +233,19 @@ pub async fn mode_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option<Mod
     );
     let mode = mode.fetch_optional(&mut **tx).await?;
     mode.map(|word| Mode::from_word(&word).ok_or_else(|| Error::Decode(format!("{word} is no mode").into())))
+        .transpose()
+}
+
+/// Whose badges a customer can have; `None` when there is no such customer.
+pub async fn group_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Option<UserGroup>> {
+    let group = sqlx::query_scalar!(
+        r#"select user_group as "user_group!" from customer_standing where tenant_id = $1 and customer_id = $2"#,
+        tx.tenant().0,
+        customer,
+    );
+    let group = group.fetch_optional(&mut **tx).await?;
+    group
+        .map(|word| UserGroup::from_word(&word).ok_or_else(|| Error::Decode(format!("{word} is no user group").into())))
         .transpose()
 }
 

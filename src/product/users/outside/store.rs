@@ -55,7 +55,8 @@ pub async fn explain(tx: &mut TenantTx, news: &[MovementNews]) -> db::Result<Has
     Ok(rows.into_iter().map(|row| ((TenantId(row.tenant_id), row.id), explanation(row.is_ours))).collect())
 }
 
-/// Enters movements of customers' wallets, or makes those settled again that were entered; returns how many.
+/// Enters movements of customers' wallets, or makes those settled again that were entered; returns how many. In the order
+/// of customers: late ones wait for them one by one.
 pub async fn enter(tx: &mut TenantTx, tokens: &Tokens, movements: &[&MovementNews]) -> db::Result<u64> {
     // A token that is not configured any more has no name.
     let named: Vec<(&MovementNews, String)> = movements
@@ -74,6 +75,7 @@ pub async fn enter(tx: &mut TenantTx, tokens: &Tokens, movements: &[&MovementNew
              $8::bytea[], $9::bigint[], $10::bigint[], $11::timestamptz[]) as i (tenant_id, id, direction, wallet,
              counterparty, token, amount, tx_hash, block_number, log_index, at)
          join wallet w on w.tenant_id = i.tenant_id and w.address = i.wallet and w.kind = 'smart'
+         order by i.tenant_id, w.customer_id
          on conflict (tenant_id, id) do update set status = 'SETTLED'",
         &tenants,
         &ids,
