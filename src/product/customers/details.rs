@@ -12,6 +12,7 @@ use super::directory::{Directory, NamedWallet};
 use super::profile::Profile;
 use super::request::Object;
 use super::status::Standing;
+use super::verified::Verified;
 use super::{refusal, store};
 use crate::auth::Tenant;
 use crate::db::TenantTx;
@@ -175,6 +176,7 @@ pub(super) struct Seen {
     pub profile: Profile,
     pub standing: Standing,
     pub denial: Option<Object>,
+    pub verified: Verified,
     pub key: crate::foundation::DataKey,
 }
 
@@ -191,15 +193,15 @@ impl Seen {
             Some(sealed) => Some(super::profile::open(&known.key, tx.tenant(), id, "denial", sealed)?),
             None => None,
         };
-        Ok(Some(Self { id, phone, profile, standing: row.standing, denial, key: known.key }))
+        let (standing, verified) = (row.standing, row.verified);
+        Ok(Some(Self { id, phone, profile, standing, denial, verified, key: known.key }))
     }
 }
 
 impl FullDetails {
     fn of(seen: Seen, tenant_name: String, wallets: Vec<NamedWallet>, badges: Vec<AssignedBadge>) -> Self {
         let Seen { id, phone, profile, standing, .. } = seen;
-        let shown = wallets.iter().find(|wallet| wallet.is_primary);
-        let shown = shown.or_else(|| wallets.iter().find(|wallet| !wallet.is_smart)).cloned();
+        let shown = NamedWallet::shown(&wallets).cloned();
         let of_kind = |kind| badges.iter().filter(move |badge| badge.kind == kind);
         let tax = profile.get("tax");
         Self {

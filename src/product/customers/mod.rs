@@ -11,6 +11,7 @@
 //! told is one document sealed under the customer's data key. `docs/IDENTITY.md` and `docs/PRIVACY.md` tell the whole
 //! story.
 
+mod change;
 mod compliance;
 mod country;
 mod date;
@@ -23,12 +24,15 @@ mod onboarding;
 mod papers;
 mod pii;
 mod platform;
+mod policy;
 mod profile;
 mod refusal;
 mod request;
+mod review;
 mod status;
 mod store;
 mod update;
+mod verified;
 mod wallets;
 
 use axum::extract::DefaultBodyLimit;
@@ -39,6 +43,7 @@ use super::App;
 use crate::http::LARGEST_BODY;
 use crate::jobs::Jobs;
 
+pub use change::History;
 pub use compliance::{Checkers, follow as follow_compliance};
 pub use directory::{Directory, NamedWallet, Party};
 
@@ -56,6 +61,9 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(details::show))
         .routes(routes!(pii::show))
         .routes(routes!(forget::forget))
+        .routes(routes!(policy::set))
+        .routes(routes!(review::list))
+        .routes(routes!(review::decide))
 }
 
 /// What is done in the background.

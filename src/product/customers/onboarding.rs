@@ -75,6 +75,9 @@ struct KeptAnswer {
     sealed: String,
 }
 
+/// Names that are tried for a wallet.
+const NAMES: usize = 4;
+
 /// Who is to be onboarded.
 struct Asked {
     address: Address,
@@ -100,6 +103,13 @@ struct Asked {
         WalletErrors, WalletPostErrors))]
 pub async fn onboard(caller: Tenant, State(app): State<App>, posted: Posted<CustomerDetails>) -> Result<Response> {
     let Posted { body, once } = posted;
+    // A repetition is answered before anything is looked at, which the first request may have changed; and looking at what
+    // other tenants have takes a connection of its own.
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    if let Some(first) = once.first(&mut tx, caller.mode).await? {
+        return repeat(&app, &mut tx, caller.mode, first).await;
+    }
+    tx.commit().await?;
     let asked = read(&app, &caller, body).await?;
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     if let Some(first) = once.first(&mut tx, caller.mode).await? {
@@ -134,7 +144,7 @@ async fn repeat(
 /// Reads and checks what can be without looking at the tenant's other customers.
 async fn read(app: &App, caller: &Tenant, mut details: CustomerDetails) -> Result<Asked> {
     let tenant = details.tenant_id.take().ok_or_else(|| Error::missing_field("tenantId"))?;
-    is_own(caller, &tenant)?;
+    is_own(caller, &tenant).map_err(|_| refusal::other_tenant())?;
     let address = details.account_address.take().ok_or_else(|| Error::missing_field("accountAddress"))?;
     let address = read_address(app, &address)?;
     let badge = details.identification_badge_id.take();
@@ -157,7 +167,7 @@ async fn read(app: &App, caller: &Tenant, mut details: CustomerDetails) -> Resul
     let ul_namespace = details.ul_namespace.take();
     let told = Told::of(details, app.clock.now().date_naive())?;
     // Before the wait for other tenants' names.
-    told.profile.identification_index(&app.blind_indexer, caller.tenant, caller.mode)?;
+    told.profile.identifiers(&app.blind_indexer, caller.tenant, caller.mode)?;
     let badge = badge.parse().map_err(|_| refusal::badge_not_allocated())?;
     if let Some(custom) = &custom
         && platform::is_ours(app, custom).await?
@@ -180,11 +190,7 @@ pub(super) fn is_own(caller: &Tenant, tenant: &str) -> Result<()> {
 
 /// An address that somebody may control.
 pub(super) fn read_address(app: &App, text: &str) -> Result<Address> {
-    // Wallets write addresses in any case; the checksum of mixed case is documented as a placeholder that has none.
-    let address: Address = match ChecksumAddress::parse(&text.to_ascii_lowercase()) {
-        Ok(address) => address.0,
-        Err(why) => return Err(Error::invalid_field("accountAddress", why)),
-    };
+    let address = ChecksumAddress::of_any_case(text).map_err(|why| Error::invalid_field("accountAddress", why))?.0;
     let is_the_houses = address == app.chain.treasury() || app.tokens.by_contract(address).is_some();
     if address.is_zero() || is_the_houses { Err(refusal::address_reserved()) } else { Ok(address) }
 }
@@ -213,9 +219,12 @@ async fn create(
     now: DateTime<Utc>,
 ) -> Result<(Known, OnboardedCustomer)> {
     let (tenant, mode) = (caller.tenant, caller.mode);
+    if !store::policy(tx).await?.onboarding {
+        return Err(refusal::tenant_blocked());
+    }
     let Told { profile, papers } = &asked.told;
     let email = profile.email_index(&app.blind_indexer, tenant, mode)?;
-    let person = profile.identification_index(&app.blind_indexer, tenant, mode)?;
+    let person = profile.identifiers(&app.blind_indexer, tenant, mode)?;
     check_unknown(tx, mode, asked, &email, &person).await?;
     let identities = Identities::new(&app.keys, &app.blind_indexer, mode);
     let known = identities.of_phone(tx, &asked.phone, now).await?;
@@ -224,22 +233,22 @@ async fn create(
         check_unknown(tx, mode, asked, &email, &person).await?;
         return Err(refusal::already_onboarded());
     }
-    let namespace = mint(tx, mode, asked.custom.as_ref()).await?;
     let wallet = store::NewExternal {
         mode,
         customer: known.id,
         address: asked.address,
-        namespace: &namespace,
         custom: asked.custom.as_ref(),
         provider: asked.provider.as_deref(),
         known_as: asked.known_as.as_deref(),
     };
-    store::insert_external(tx, &wallet).await.on_taken(refusal::address_taken, refusal::custom_namespace_exists)?;
+    let namespace = mint(tx, &wallet, (refusal::address_taken, refusal::custom_namespace_exists)).await?;
     let document = profile.seal(&known.key, tx, known.id)?;
-    store::insert_profile(tx, mode, known.id, &document, (&email, &person), now)
+    store::insert_profile(tx, mode, known.id, &document, &email, now)
         .await
-        .on_constraint("customer_profile_email_unique", |_| refusal::email_taken())
-        .on_constraint("customer_profile_identification_unique", |_| refusal::same_person())?;
+        .on_constraint("customer_profile_email_unique", |_| refusal::email_taken())?;
+    store::set_identifiers(tx, mode, known.id, &person)
+        .await
+        .on_constraint("customer_identifier_unique", |_| refusal::same_person())?;
     papers::keep(tx, mode, &known, papers).await?;
     let badge = Badges::assign_identification(tx, mode, UserGroup::WalletUser, known.id, asked.badge, now).await?;
     let badge = badge.ok_or_else(refusal::badge_not_allocated)?;
@@ -275,7 +284,7 @@ async fn check_unknown(
     mode: Mode,
     asked: &Asked,
     email: &BlindIndex,
-    person: &BlindIndex,
+    person: &[BlindIndex],
 ) -> Result<()> {
     if store::by_address(tx, mode, asked.address).await?.is_some() {
         return Err(refusal::address_taken());
@@ -289,13 +298,24 @@ async fn check_unknown(
     Ok(())
 }
 
-/// A name for a new wallet: the one that the custom name suggests if it is free, a random one otherwise.
-pub(super) async fn mint(tx: &mut TenantTx, mode: Mode, custom: Option<&CustomNamespace>) -> Result<Namespace> {
+/// Stores a wallet under a name of its own: the one that the custom name suggests if nobody has one that looks like it, a
+/// random one otherwise. What is taken of the rest is refused in these words, the address's and the custom name's.
+pub(super) async fn mint(
+    tx: &mut TenantTx,
+    wallet: &store::NewExternal<'_>,
+    (address, custom): (fn() -> Error, fn() -> Error),
+) -> Result<Namespace> {
     let root = store::tenant(tx).await?.0;
-    if let Some(suggested) = custom.and_then(|custom| Namespace::suggested(&root, custom))
-        && store::namespace_is_free(tx, mode, &suggested).await?
-    {
-        return Ok(suggested);
+    let mut name = match wallet.custom.and_then(|custom| Namespace::suggested(&root, custom)) {
+        Some(name) if store::namespace_is_free(tx, wallet.mode, &name).await? => name,
+        Some(_) | None => Namespace::random(&root),
+    };
+    for _ in 0..NAMES {
+        if store::insert_external(tx, wallet, &name).await.on_taken(address, custom)? {
+            return Ok(name);
+        }
+        // Whoever was faster has it, or another tenant's root looks like this one's.
+        name = Namespace::random(&root);
     }
-    Ok(Namespace::random(&root))
+    Err(Error::internal("no name is free for a wallet"))
 }

@@ -5,22 +5,22 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::SubsecRound;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::profile::{Profile, Told, seal};
+use super::change::{Snapshot, remember};
+use super::profile::{Profile, Told};
 use super::request::CustomerDetails;
-use super::status::Decision;
+use super::status::{Decision, Standing};
+use super::store::ChangedBy;
 use super::{compliance, papers, refusal, store};
 use crate::auth::Tenant;
-use crate::db::TenantTx;
 use crate::foundation::Phone;
 use crate::http::openapi::{WalletErrors, WalletPostErrors};
 use crate::http::{Error, OnConstraint, Posted, Result};
 use crate::product::App;
 use crate::product::badges::{Badges, UserGroup};
-use crate::product::users::{Identities, Known};
+use crate::product::users::Identities;
 
 /// The answer to an update.
 #[derive(Serialize, ToSchema)]
@@ -39,8 +39,8 @@ pub struct UpdatedCustomer {
 /// Changes what is known of a customer; what is not told stays. What was before is kept.
 ///
 /// Required: `identificationBadgeId`, `customerAccountId`, `address`, `email`, `phoneNumber`, `ip_address`,
-/// `selfieContent`, `bankAccountDetails`, `plaidDetails`. With `reRunComplianceCheck` the customer is looked at again. The
-/// body may have 16 MiB.
+/// `selfieContent`, `bankAccountDetails`, `plaidDetails`. With `reRunComplianceCheck` the customer is looked at again, and
+/// also when somebody looks at them already. The body may have 16 MiB.
 #[utoipa::path(post, path = "/tenant/customer/update", operation_id = "update_customer", tag = "Customers",
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
     request_body = CustomerDetails,
@@ -73,31 +73,49 @@ pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<Custo
         (Decision::Accepted, Decision::Rejected) if !looks_again => return Err(refusal::checks_failed()),
         (Decision::Accepted, _) => {}
     }
-    let old = Snapshot { profile: Profile::open(&known.key, &tx, known.id, &row.document)?, phone: known.phone(&tx)? };
+    let old = Snapshot {
+        profile: Profile::open(&known.key, &tx, known.id, &row.document)?,
+        phone: known.phone(&tx)?,
+        kyc: row.standing.kyc,
+    };
     identities
         .move_to(&mut tx, &known, &phone, &caller, now)
         .await
         .map_err(|error| if error.status() == StatusCode::CONFLICT { refusal::known_already() } else { error })?;
-    let new = Snapshot { profile: old.profile.with(told.profile), phone: phone.e164().to_owned() };
-    let email = new.profile.email_index(&app.blind_indexer, caller.tenant, caller.mode)?;
-    let person = new.profile.identification_index(&app.blind_indexer, caller.tenant, caller.mode)?;
+    let (indexer, tenant, mode) = (&app.blind_indexer, caller.tenant, caller.mode);
+    let mut new = Snapshot { profile: old.profile.with(told.profile), phone: phone.e164().to_owned(), kyc: old.kyc };
+    let email = new.profile.email_index(indexer, tenant, mode)?;
+    let person = new.profile.identifiers(indexer, tenant, mode)?;
+    if person != old.profile.identifiers(indexer, tenant, mode)? || new.phone != old.phone {
+        // What an identity check has proven was of somebody else, or of another number.
+        new.kyc = Decision::Pending;
+    }
     let document = new.profile.seal(&known.key, &tx, known.id)?;
-    store::update_profile(&mut tx, known.id, &document, (&email, &person), now)
+    store::update_profile(&mut tx, known.id, &document, &email, now)
         .await
-        .on_constraint("customer_profile_email_unique", |_| refusal::known_already())
-        .on_constraint("customer_profile_identification_unique", |_| refusal::known_already())?;
+        .on_constraint("customer_profile_email_unique", |_| refusal::known_already())?;
+    store::set_identifiers(&mut tx, mode, known.id, &person)
+        .await
+        .on_constraint("customer_identifier_unique", |_| refusal::known_already())?;
+    let verified = row.verified.after(&old.profile, &new.profile);
+    store::set_verified(&mut tx, known.id, &verified).await?;
     papers::keep(&mut tx, caller.mode, &known, &told.papers).await?;
-    remember(&mut tx, &caller, &known, (&old, &new), remarks.as_deref(), now).await?;
+    papers::thin_out(&mut tx, known.id, &new.profile.papers()).await?;
+    let by = ChangedBy::Key(caller.key_id);
+    remember(&mut tx, caller.mode, &known, (&old, &new), (by, remarks.as_deref()), now).await?;
     let group = UserGroup::WalletUser;
     let badge = match badge {
         Some(badge) => Badges::assign_identification(&mut tx, caller.mode, group, known.id, badge, now).await?,
         None => None,
     };
     let badge = badge.ok_or_else(refusal::badge_not_updated)?;
-    if looks_again {
-        let standing = row.standing.looked_at_again();
-        store::set_standing(&mut tx, known.id, &standing, None, now).await?;
+    let standing = Standing { kyc: new.kyc, ..row.standing };
+    // A check that is open was shown what is no longer so: it does not count, whoever asked for it.
+    if looks_again || store::has_open_check(&mut tx, known.id).await? {
+        store::set_standing(&mut tx, known.id, &standing.looked_at_again(), None, now).await?;
         compliance::ask(&mut tx, caller.mode, known.id, now).await?;
+    } else if new.kyc != old.kyc {
+        store::set_standing(&mut tx, known.id, &standing, row.denial.as_ref(), now).await?;
     }
     let message = format!("User has successfully onboarded with the badge {} [{}].", badge.name, badge.badge_id);
     let answer = UpdatedCustomer { kind: "Success", assigned_identification_badge: badge.badge_id, message };
@@ -120,39 +138,4 @@ fn required(details: &mut CustomerDetails) -> Result<(Uuid, Option<Uuid>, Phone)
     let customer = customer.parse().map_err(|_| refusal::no_account())?;
     let phone = Phone::of_form(&phone).map_err(|why| Error::invalid_field("phoneNumber", why))?;
     Ok((customer, badge.parse().ok(), phone))
-}
-
-/// What was known of a customer at a moment.
-struct Snapshot {
-    profile: Profile,
-    phone: String,
-}
-
-impl Snapshot {
-    fn fields(&self) -> Profile {
-        let mut fields = self.profile.clone();
-        fields.0.insert("phoneNumber".to_owned(), Value::String(self.phone.clone()));
-        fields
-    }
-}
-
-/// Keeps what was before and what is after, unless they are the same.
-async fn remember(
-    tx: &mut TenantTx,
-    caller: &Tenant,
-    known: &Known,
-    (old, new): (&Snapshot, &Snapshot),
-    remarks: Option<&str>,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<()> {
-    let (old, new) = (old.fields(), new.fields());
-    if old == new {
-        return Ok(());
-    }
-    let seal = |what, value: &Profile| seal(&known.key, caller.tenant, known.id, what, value);
-    let (old, new) = (seal("change from", &old)?, seal("change to", &new)?);
-    let remarks = remarks.map(|text| super::profile::seal(&known.key, caller.tenant, known.id, "remarks", &text));
-    let remarks = remarks.transpose()?;
-    let kept = (&old, &new, remarks.as_ref());
-    Ok(store::insert_change(tx, caller.mode, known.id, kept, caller.key_id, now).await?)
 }

@@ -2,17 +2,24 @@
 
 mod check;
 mod document;
+mod policy;
 mod profile;
 mod wallet;
 
-pub use check::{due_checks, end_check, find_check, hold_check, insert_check, supersede_checks};
-pub use document::{Kept, content_of, delete_documents, documents_of, insert_documents, mark_stored, waiting_document};
+pub use check::{
+    Check, OpenCheck, end_check, find_check, has_open_check, hold_check, insert_check, note_operator, open_checks,
+    supersede_checks, take_due_checks,
+};
+pub use document::{
+    Deleted, Kept, delete_documents, delete_oldest_documents, documents_of, insert_documents, mark_stored,
+    waiting_document,
+};
+pub use policy::{policy, set_policy};
 pub use profile::{
-    Change, changes_of, delete_profile, find_by_email, find_by_person, find_profile, has_customers, has_profile,
-    insert_change, insert_profile, set_standing, update_profile,
+    Change, ChangedBy, changes_of, delete_profile, find_by_email, find_by_person, find_profile, has_customers,
+    has_profile, insert_change, insert_profile, set_identifiers, set_standing, set_verified, update_profile,
 };
 pub use wallet::{
     NewExternal, Row, by_address, by_custom_namespace, by_namespace, delete_external, hold_wallets, insert_external,
-    known_elsewhere, name_exists, namespace_is_free, set_custom_namespace, set_primary, strip_names, tenant,
-    wallets_of,
+    known_elsewhere, namespace_is_free, roots, set_custom_namespace, set_primary, strip_names, tenant, wallets_of,
 };
