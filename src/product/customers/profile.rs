@@ -264,13 +264,11 @@ impl Profile {
         Ok(numbers.iter().map(|number| indexer.identity(tenant, mode, "person", &[&name, born, number])).collect())
     }
 
-    /// The papers that it names.
+    /// The papers that it names, wherever: each text that is an id. One that is no paper's finds none.
     pub fn papers(&self) -> Vec<Uuid> {
-        let documents = self.documents();
-        let named = documents.iter().filter_map(|document| document.get("content")?.as_str());
-        let pictures = ["selfieContent", "verifiedPhoto"].into_iter().filter_map(|name| self.text(name));
-        // A verified photo may be what somebody else calls it.
-        named.chain(pictures).filter_map(|id| id.parse().ok()).collect()
+        let mut ids = Vec::new();
+        self.0.values().for_each(|value| collect_ids(value, &mut ids));
+        ids
     }
 
     /// The papers' descriptions, each with its id as `content`.
@@ -289,6 +287,15 @@ impl Profile {
     /// Opens what [`Profile::seal`] made.
     pub fn open(key: &DataKey, tx: &TenantTx, customer: Uuid, sealed: &Sealed) -> Result<Self> {
         open(key, tx.tenant(), customer, "profile", sealed)
+    }
+}
+
+fn collect_ids(value: &Value, ids: &mut Vec<Uuid>) {
+    match value {
+        Value::String(text) => ids.extend(text.parse::<Uuid>()),
+        Value::Array(items) => items.iter().for_each(|item| collect_ids(item, ids)),
+        Value::Object(fields) => fields.values().for_each(|field| collect_ids(field, ids)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
