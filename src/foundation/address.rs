@@ -20,6 +20,12 @@ impl ChecksumAddress {
             !digits.bytes().any(|b| b.is_ascii_uppercase()) || !digits.bytes().any(|b| b.is_ascii_lowercase());
         (one_case || address.to_checksum(None) == text).then_some(Self(address)).ok_or(InvalidAddress)
     }
+
+    /// The same in whichever case: callers of the wallet API send addresses in mixed case without a checksum, as its
+    /// documented examples do.
+    pub fn of_any_case(text: &str) -> Result<Self, InvalidAddress> {
+        Self::parse(&text.to_ascii_lowercase())
+    }
 }
 
 #[cfg(test)]
@@ -34,6 +40,14 @@ mod tests {
         let address = ChecksumAddress::parse(RIGHT).unwrap();
         assert_eq!(ChecksumAddress::parse(&RIGHT.to_lowercase()), Ok(address));
         assert_eq!(ChecksumAddress::parse(&format!("0x{}", RIGHT[2..].to_uppercase())), Ok(address));
+    }
+
+    #[test]
+    fn where_the_case_says_nothing_a_wrong_checksum_is_none() {
+        let address = ChecksumAddress::parse(RIGHT);
+        assert_eq!(ChecksumAddress::of_any_case(&RIGHT.replacen("cEF", "CeF", 1)), address);
+        assert_eq!(ChecksumAddress::of_any_case(&RIGHT.to_uppercase()), address);
+        assert_eq!(ChecksumAddress::of_any_case(&RIGHT[1..]), Err(InvalidAddress));
     }
 
     #[test]

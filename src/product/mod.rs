@@ -149,6 +149,6 @@ pub fn router() -> OpenApiRouter<App> {
 pub fn jobs(app: &App) -> Jobs {
     let jobs = treasury::Audit::register(Jobs::new(app.db.clone()), &app.db);
     let jobs = customers::register(reconcile::register(jobs, app), app);
-    let jobs = identity_checks::register(jobs, app);
+    let jobs = agreements::register(identity_checks::register(jobs, app), app);
     webhooks::register(jobs, &app.db)
 }

@@ -1,5 +1,7 @@
 //! Agreements (`spec/wallet-api-2.8.0.md`): what a person is shown, what they say, and that it stays so.
 
+mod forgetting;
+
 use insta::{allow_duplicates, assert_snapshot};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use crate::harness::tenant::{TestTenant, phone};
 
 pub const PREVIEW: &str = "/tenant/agreement/preview-agreement";
 pub const PREVIEW_UL: &str = "/tenant/agreement/preview-UL-agreement";
-const LIST: &str = "/tenant/agreement/get-agreement";
+pub const LIST: &str = "/tenant/agreement/get-agreement";
 const DOCUMENT: &str = "/tenant/agreement/terms-and-privacy-agreements";
 
 /// The documented example, as it stands.
@@ -46,7 +48,7 @@ pub async fn preview(caller: &Actor) -> String {
     answer.json["data"][0]["id"].as_str().unwrap().to_owned()
 }
 
-async fn say(caller: &Actor, id: &str, status: &str) -> Answer {
+pub async fn say(caller: &Actor, id: &str, status: &str) -> Answer {
     put(caller, &format!("{PREVIEW}/{id}"), json!({"status": status})).await
 }
 
@@ -146,7 +148,7 @@ async fn what_was_said_is_said_for_good() {
     for answer in
         [platform, say(&acme.live, "x", "ACCEPTED").await, say(&acme.live, &acme.id.to_string(), "ACCEPTED").await]
     {
-        allow_duplicates! { assert_snapshot!(answer, @r#"404 {"errors":[{"message":"No data found","type":"fetch"}]}"#); }
+        allow_duplicates! { assert_snapshot!(answer, @r#"400 {"errors":[{"message":"Could't Update agreement","type":"Agreement"}]}"#); }
     }
     assert_eq!(say(&acme.live, &accepted, "accepted").await.status, 400);
 }
@@ -168,7 +170,16 @@ async fn the_platforms_agreement_is_accepted_for_the_customer_whose_wallet_it_na
     let evidence = "select decided_by = (select id from api_key where tenant_id = a.tenant_id and name = 'live')
         and decided_from is not null and decided_at is not null from agreement a";
     assert!(sqlx::query_scalar::<_, bool>(evidence).fetch_one(&mut app.sql().await).await.unwrap());
-    put(&acme.live, &format!("{PREVIEW}/{id}"), json!({"status": "ACCEPTED"})).await.expect(404);
+    // Operators see how it was said, and nothing of the person.
+    let shown = app.operator().get(&format!("/admin/tenants/{}/agreements/{id}", acme.id)).await;
+    assert_snapshot!(shown.redacted(), @r#"200 {"id":"[uuid]","mode":"live","type":"UL_TEMPLATE","version":1,"status":"ACCEPTED","customer_id":"[uuid]","created_at":"[time]","decided_at":"[time]","decided_by":"live","decided_from":"127.0.0.1"}"#);
+    for unknown in
+        [format!("{}/agreements/x", acme.id), format!("{}/agreements/{id}", acme.id.to_string().replace('0', "1"))]
+    {
+        app.operator().get(&format!("/admin/tenants/{unknown}")).await.expect(404);
+    }
+    acme.dashboard.get(&format!("/admin/tenants/{}/agreements/{id}", acme.id)).await.expect(401);
+    put(&acme.live, &format!("{PREVIEW}/{id}"), json!({"status": "ACCEPTED"})).await.expect(400);
     put(&acme.live, &path, json!({"status": "REJECTED"})).await.expect(400);
 }
 
@@ -227,6 +238,8 @@ async fn what_makes_no_sense_is_refused_by_name() {
     }
     let mut body = example();
     body["dateOfBirth"] = json!("02-02-1997");
+    // Mixed case without a checksum, as documented elsewhere.
+    body["accountAddress"] = json!("0xAbC1234567890abcdefABC1234567890abcdefAB");
     body.as_object_mut().unwrap().remove("middleName");
     let shown = acme.live.post(PREVIEW, body).await.expect(200);
     assert!(shown.text.contains("02-02-1997") && shown.text.contains("Jone Doe"), "{shown}");
@@ -335,7 +348,7 @@ async fn another_tenants_agreements_and_the_other_modes_are_not_there() {
     for stranger in [&globex.live, &globex.test, &acme.test] {
         stranger.get(&format!("{LIST}?agreementId={id}")).await.expect(404);
         stranger.get(LIST).await.expect(404);
-        say(stranger, &id, "REJECTED").await.expect(404);
+        say(stranger, &id, "REJECTED").await.expect(400);
     }
     let shown = acme.live.get(LIST).await.expect(200).json;
     assert_eq!(shown["data"][0]["status"], "PENDING");
@@ -351,6 +364,10 @@ async fn a_preview_that_is_sent_again_with_its_key_is_the_same() {
     assert_eq!((&first.text, again.header("idempotency-replayed")), (&again.text, "true"));
     assert_eq!(acme.live.get(LIST).await.json["data"].as_array().unwrap().len(), 1);
     once.post(PREVIEW_UL, example_ul()).await.expect(409);
+    // Also when something was said meanwhile.
+    let id = first.json["data"][0]["id"].as_str().unwrap();
+    say(&acme.live, id, "ACCEPTED").await.expect(200);
+    assert_eq!(once.post(PREVIEW, example()).await.expect(200).text, first.text);
     // What is kept to answer a repetition does not outlive what can be forgotten.
     let mut tx = app.app.db.tenant(acme.id).begin().await.unwrap();
     sqlx::query("update agreement set wrapped_key = null").execute(&mut *tx).await.unwrap();

@@ -166,6 +166,11 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
             &app.operator(),
             json!({"version": "v2", "message": "m"}),
         ),
+        route(
+            "/admin/tenants/{id}/customer-policy",
+            &app.operator(),
+            json!({"onboarding": true, "multi_wallet": true}),
+        ),
         route("/admin/tenants/{id}/terms-access", &app.operator(), json!({"allowed": true})),
         route(
             "/auth/token",
@@ -225,6 +230,11 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
         route("/admin/tenants/{id}/badges/{badge_id}/rules", &app.operator(), rule()),
         route("/admin/tenants/{id}/badges/{badge_id}/rules/{rule_id}", &app.operator(), rule()),
         route("/admin/chain/reviews/{id}", &app.operator(), json!({"outcome": "failed"})),
+        route(
+            "/admin/tenants/{id}/compliance-checks/{check_id}",
+            &app.operator(),
+            json!({"outcome": "rejected", "reason": "r", "code": "l07"}),
+        ),
     ];
     for operation in operations().iter().filter(|operation| !operation.body.is_empty()) {
         let route = routes.iter().find(|route| route.path == operation.path && route.method == *operation.method);

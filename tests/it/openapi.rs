@@ -31,6 +31,10 @@ async fn the_served_description_is_the_committed_one_and_there_is_a_page_to_read
     app.nobody().get("/docs/swagger-ui-bundle.js").await.expect(200);
 }
 
+/// Operations that are documented to answer 400 where there is nothing of that name.
+const UNKNOWN_IS_400: [&str; 5] =
+    ["set_custom_namespace", "set_primary_wallet", "forget_customer", "decide_agreement", "decide_platform_agreement"];
+
 #[test]
 fn every_operation_says_what_it_is_who_may_call_it_and_what_it_answers() {
     let document = document();
@@ -64,7 +68,7 @@ fn every_operation_says_what_it_is_who_may_call_it_and_what_it_answers() {
                 assert!(responses.contains_key(status), "{name} does not document {status}");
             }
         }
-        if operation.path.contains('{') {
+        if operation.path.contains('{') && !UNKNOWN_IS_400.contains(&id) {
             assert!(responses.contains_key("404"), "{name} does not document 404");
         }
         if operation.schemes().contains(&"bearer") {

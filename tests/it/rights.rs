@@ -63,13 +63,15 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     business_control_person: nothing
     business_user: nothing
     chain_op: select, update
-    compliance_check: nothing
+    compliance_check: update (queued)
     consent_message: nothing
     consent_vendor: nothing
     customer: nothing
     customer_change: nothing
     customer_consent: nothing
     customer_document: nothing
+    customer_identifier: nothing
+    customer_policy: nothing
     customer_profile: nothing
     customer_standing: nothing
     deposit: nothing

@@ -76,7 +76,8 @@ impl Status {
         }
     }
 
-    fn from_word(word: &str) -> Result<Self> {
+    /// The status of a word in the database.
+    pub fn from_word(word: &str) -> Result<Self> {
         let known = [Self::Pending, Self::Accepted, Self::Rejected].into_iter().find(|status| status.as_str() == word);
         known.ok_or_else(|| Error::internal("an agreement has an unknown status"))
     }
@@ -152,6 +153,19 @@ pub fn seal_more(tenant_key: &DataKey, tenant: TenantId, row: &Row, text: &str) 
     let Some(wrapped) = row.wrapped_key.clone() else { return Ok(None) };
     let key = tenant_key.unwrap_key(&key_context(tenant, row.id), &WrappedKey(wrapped))?;
     Ok(Some(key.seal(&decision_context(tenant, row.id), text.as_bytes())?))
+}
+
+/// Opens what [`seal_more`] made.
+pub fn open_decision(
+    tenant_key: &DataKey,
+    tenant: TenantId,
+    id: Uuid,
+    wrapped: &WrappedKey,
+    sealed: &Sealed,
+) -> Result<String> {
+    let key = tenant_key.unwrap_key(&key_context(tenant, id), wrapped)?;
+    let plain = key.open(&decision_context(tenant, id), sealed)?;
+    String::from_utf8(plain.to_vec()).map_err(Error::internal)
 }
 
 fn open(tenant_key: &DataKey, tenant: TenantId, row: Row) -> Result<Agreement> {

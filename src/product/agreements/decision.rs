@@ -12,11 +12,11 @@ use validator::Validate;
 
 use super::agreement::{self, Status};
 use super::kind::{Kind, Occasion};
-use super::routes::{BackEnd, no_data};
+use super::routes::BackEnd;
 use super::store::{self, Row};
 use crate::auth::Tenant;
 use crate::db::TenantTx;
-use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
+use crate::http::openapi::{WalletErrors, WalletPostErrors};
 use crate::http::{ClientAddress, Error, Path, Posted, Result};
 use crate::product::App;
 use crate::product::ops::TenantKeys;
@@ -51,9 +51,7 @@ pub struct AgreementDecidedView {
 #[utoipa::path(put, path = "/tenant/agreement/preview-agreement/{agreementId}", operation_id = "decide_agreement",
     tag = "Agreements", security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
     params(("agreementId" = String, Path)), request_body = AgreementDecision,
-    responses((status = 200, description = "Written down", body = AgreementDecidedAnswer),
-        (status = 404, description = "There is no such agreement", body = WalletError),
-        WalletErrors, WalletPostErrors))]
+    responses((status = 200, description = "Written down", body = AgreementDecidedAnswer), WalletErrors, WalletPostErrors))]
 pub async fn decide(
     BackEnd(caller): BackEnd,
     State(app): State<App>,
@@ -70,9 +68,7 @@ pub async fn decide(
     operation_id = "decide_platform_agreement", tag = "Agreements",
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])), params(("agreementId" = String, Path)),
     request_body = AgreementDecision,
-    responses((status = 200, description = "Written down", body = AgreementDecidedAnswer),
-        (status = 404, description = "There is no such agreement", body = WalletError),
-        WalletErrors, WalletPostErrors))]
+    responses((status = 200, description = "Written down", body = AgreementDecidedAnswer), WalletErrors, WalletPostErrors))]
 pub async fn decide_platform(
     BackEnd(caller): BackEnd,
     State(app): State<App>,
@@ -93,13 +89,22 @@ async fn write_down(
     if status == Status::Pending {
         return Err(could_not_update("catch"));
     }
-    let id = Uuid::try_parse(id).map_err(|_| no_data())?;
+    let unknown = || could_not_update("Agreement");
+    let id = Uuid::try_parse(id).map_err(|_| unknown())?;
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    let mut row = store::find(&mut tx, caller.mode, id, true).await?.ok_or_else(no_data)?;
-    if Kind::try_from(row.kind.clone()).map_err(Error::internal)?.occasion() != Some(occasion) {
-        return Err(no_data());
+    let shown = store::find(&mut tx, caller.mode, id, false).await?.ok_or_else(unknown)?;
+    if Kind::try_from(shown.kind).map_err(Error::internal)?.occasion() != Some(occasion) {
+        return Err(unknown());
     }
+    // The customer before the agreement, as whoever forgets one.
+    let customer = store::customer_of(&mut tx, caller.mode, &shown.account_address).await?;
+    let mut row = store::find(&mut tx, caller.mode, id, true).await?.ok_or_else(unknown)?;
     if row.status == Status::Pending.as_str() {
+        if row.wrapped_key.is_none() {
+            // Nobody can say any more what they would agree to.
+            return Err(unknown());
+        }
+        row.customer_id = row.customer_id.or(customer);
         let decision = Decision { status, by: caller, from, at: app.clock.now().trunc_subsecs(6) };
         if !decision.write(&mut tx, &app.keys, &mut row).await? {
             return Err(could_not_update("Agreement"));
@@ -124,10 +129,6 @@ struct Decision {
 impl Decision {
     /// Whether there was none before.
     async fn write(&self, tx: &mut TenantTx, keys: &TenantKeys, row: &mut Row) -> Result<bool> {
-        row.customer_id = match row.customer_id {
-            Some(customer) => Some(customer),
-            None => store::customer_of(tx, self.by.mode, &row.account_address).await?,
-        };
         row.decided_at = Some(self.at);
         let from = agreement::seal_more(&keys.of(tx).await?, self.by.tenant, row, &self.from.to_string())?;
         let written = store::Decided { status: self.status, by_key: self.by.key_id, from: from.as_ref(), at: self.at };
@@ -143,7 +144,8 @@ impl AgreementDecidedView {
     }
 }
 
-/// 400, as documented: `Agreement` when it was decided otherwise, `catch` for what is no decision.
+/// 400, as documented: `Agreement` when there is no such agreement, or it was decided otherwise, `catch` for what is no
+/// decision.
 #[track_caller]
 fn could_not_update(kind: &'static str) -> Error {
     Error::bad_request("not_updated", "Could't Update agreement").of_type(kind)

@@ -12,6 +12,7 @@
 mod admin;
 mod agreement;
 mod decision;
+mod evidence;
 mod kind;
 mod person;
 mod preview;
@@ -19,6 +20,7 @@ mod rendering;
 mod routes;
 mod store;
 mod template;
+mod undecided;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,6 +30,7 @@ use super::App;
 pub use agreement::Agreements;
 pub use kind::Kind;
 pub use template::Documents;
+pub use undecided::register;
 
 /// The routes of agreements.
 pub fn router() -> OpenApiRouter<App> {
@@ -40,4 +43,5 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(decision::decide_platform))
         .routes(routes!(admin::publish, admin::list))
         .routes(routes!(admin::retire))
+        .routes(routes!(evidence::show))
 }

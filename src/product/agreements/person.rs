@@ -149,7 +149,7 @@ pub fn ip(field: &str, text: &str) -> Result<IpAddr> {
 
 /// An address of the chain.
 pub fn account(field: &str, text: &str) -> Result<Address> {
-    Ok(ChecksumAddress::parse(text.trim()).map_err(|why| Error::invalid_field(field, why))?.0)
+    Ok(ChecksumAddress::of_any_case(text.trim()).map_err(|why| Error::invalid_field(field, why))?.0)
 }
 
 /// A country's code (ISO 3166-1 alpha-2).

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
-use super::agreement;
+use super::agreement::{self, Agreement, Status};
 use super::kind::Occasion;
 use super::person::{self, Particulars, Person, line, optional_line};
 use super::routes::{AgreementsAnswer, BackEnd};
@@ -156,7 +156,9 @@ async fn again(tx: &mut TenantTx, app: &App, caller: Tenant, first: Response) ->
     let made: Vec<Uuid> = serde_json::from_slice(&kept).map_err(Error::internal)?;
     let mut agreements = Vec::with_capacity(made.len());
     for id in made {
-        agreements.extend(agreement::find(tx, &app.keys, caller, id).await?);
+        let found = agreement::find(tx, &app.keys, caller, id).await?;
+        // As they stood then, whatever was said since.
+        agreements.extend(found.map(|agreement| Agreement { status: Status::Pending, ..agreement }));
     }
     let answer = serde_json::to_vec(&AgreementsAnswer::of(agreements)?).map_err(Error::internal)?;
     Ok(Response::from_parts(head, Body::from(answer)))

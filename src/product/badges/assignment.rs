@@ -121,6 +121,12 @@ impl Badges {
         Ok(taken)
     }
 
+    /// Removes the badges of the addresses that a customer controls, while those are known. Those of a wallet of ours stay.
+    pub async fn forget(tx: &mut TenantTx, customer: Uuid) -> Result<()> {
+        store::forget_external(tx, customer).await?;
+        Ok(store::reckon(tx, customer).await?)
+    }
+
     /// The badges that a customer has and has had, newest first.
     pub async fn of_customer(tx: &mut TenantTx, customer: Uuid) -> Result<Vec<AssignedBadge>> {
         let mut assigned = store::of_customer(tx, customer).await?;

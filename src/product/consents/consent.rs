@@ -107,7 +107,7 @@ async fn by_id(tx: &mut TenantTx, mode: Mode, id: &str) -> Result<Option<Uuid>> 
 }
 
 async fn by_account(tx: &mut TenantTx, mode: Mode, account: &str) -> Result<Option<Uuid>> {
-    match ChecksumAddress::parse(account) {
+    match ChecksumAddress::of_any_case(account) {
         Ok(address) => Ok(store::customer_of(tx, mode, address.0.as_slice()).await?),
         Err(_) => Ok(None),
     }

@@ -18,6 +18,9 @@ use crate::product::App;
 use crate::product::badges::{AssignedBadge, Badges};
 use crate::product::users::Known;
 
+/// Names that are tried for a wallet.
+const NAMES: usize = 4;
+
 /// The wallet that somebody comes with, and its names elsewhere.
 pub struct Claim {
     /// Where it is.
@@ -65,8 +68,8 @@ pub struct Newcomer<'a> {
     pub papers: &'a [Paper],
     /// By which their e-mail address is found.
     pub email: &'a BlindIndex,
-    /// By which they themselves are.
-    pub identification: &'a BlindIndex,
+    /// By each of which they themselves are.
+    pub identifiers: &'a [BlindIndex],
     /// The identification badge that they get.
     pub badge: Uuid,
 }
@@ -77,7 +80,7 @@ pub struct Refusals {
     /// Somebody has the e-mail address.
     pub email: fn() -> Error,
     /// Somebody is the same.
-    pub identification: fn() -> Error,
+    pub identifiers: fn() -> Error,
     /// There is no such badge for them.
     pub badge: fn() -> Error,
 }
@@ -101,23 +104,22 @@ impl Newcomer<'_> {
         now: DateTime<Utc>,
     ) -> Result<Admitted> {
         let (known, claim) = (self.known, self.claim);
-        let namespace = mint(tx, mode, claim.custom.as_ref()).await?;
         let wallet = store::NewExternal {
             mode,
             customer: known.id,
             address: claim.address,
-            namespace: &namespace,
             custom: claim.custom.as_ref(),
             provider: claim.provider.as_deref(),
             known_as: claim.known_as.as_deref(),
         };
-        store::insert_external(tx, &wallet).await.on_taken(refusal::address_taken, refusal::custom_namespace_exists)?;
+        let namespace = mint(tx, &wallet, (refusal::address_taken, refusal::custom_namespace_exists)).await?;
         let document = self.profile.seal(&known.key, tx, known.id)?;
-        let indexes = (self.email, self.identification);
-        store::insert_profile(tx, mode, (known.id, self.kind), &document, indexes, now)
+        store::insert_profile(tx, mode, (known.id, self.kind), &document, self.email, now)
             .await
-            .on_constraint("customer_profile_email_unique", |_| (refusals.email)())
-            .on_constraint("customer_profile_identification_unique", |_| (refusals.identification)())?;
+            .on_constraint("customer_profile_email_unique", |_| (refusals.email)())?;
+        store::set_identifiers(tx, mode, known.id, self.identifiers)
+            .await
+            .on_constraint("customer_identifier_unique", |_| (refusals.identifiers)())?;
         papers::keep(tx, mode, known, self.papers).await?;
         let group = self.kind.user_group();
         let badge = Badges::assign_identification(tx, mode, group, known.id, self.badge, now).await?;
@@ -138,11 +140,7 @@ pub fn is_own(caller: &Tenant, tenant: &str) -> Result<()> {
 
 /// An address that somebody may control.
 pub fn read_address(app: &App, text: &str) -> Result<Address> {
-    // Wallets write addresses in any case; the checksum of mixed case is documented as a placeholder that has none.
-    let address: Address = match ChecksumAddress::parse(&text.to_ascii_lowercase()) {
-        Ok(address) => address.0,
-        Err(why) => return Err(Error::invalid_field("accountAddress", why)),
-    };
+    let address = ChecksumAddress::of_any_case(text).map_err(|why| Error::invalid_field("accountAddress", why))?.0;
     let is_the_houses = address == app.chain.treasury() || app.tokens.by_contract(address).is_some();
     if address.is_zero() || is_the_houses { Err(refusal::address_reserved()) } else { Ok(address) }
 }
@@ -162,13 +160,24 @@ pub fn read_custom(
     Ok((custom, provider))
 }
 
-/// A name for a new wallet: the one that the custom name suggests if it is free, a random one otherwise.
-pub async fn mint(tx: &mut TenantTx, mode: Mode, custom: Option<&CustomNamespace>) -> Result<Namespace> {
+/// Stores a wallet under a name of its own: the one that the custom name suggests if nobody has one that looks like it, a
+/// random one otherwise. What is taken of the rest is refused in these words, the address's and the custom name's.
+pub async fn mint(
+    tx: &mut TenantTx,
+    wallet: &store::NewExternal<'_>,
+    (address, custom): (fn() -> Error, fn() -> Error),
+) -> Result<Namespace> {
     let root = store::tenant(tx).await?.0;
-    if let Some(suggested) = custom.and_then(|custom| Namespace::suggested(&root, custom))
-        && store::namespace_is_free(tx, mode, &suggested).await?
-    {
-        return Ok(suggested);
+    let mut name = match wallet.custom.and_then(|custom| Namespace::suggested(&root, custom)) {
+        Some(name) if store::namespace_is_free(tx, wallet.mode, &name).await? => name,
+        Some(_) | None => Namespace::random(&root),
+    };
+    for _ in 0..NAMES {
+        if store::insert_external(tx, wallet, &name).await.on_taken(address, custom)? {
+            return Ok(name);
+        }
+        // Whoever was faster has it, or another tenant's root looks like this one's.
+        name = Namespace::random(&root);
     }
-    Ok(Namespace::random(&root))
+    Err(Error::internal("no name is free for a wallet"))
 }

@@ -1,15 +1,19 @@
 //! What is kept of each change of what is known of a customer.
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
+use chrono::{DateTime, SubsecRound, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
+use super::compliance;
+use super::directory::{Directory, NamedWallet};
 use super::profile::{Profile, seal};
-use super::status::Decision;
+use super::status::{Decision, Standing};
 use super::store::{self, ChangedBy};
 use crate::db::TenantTx;
-use crate::foundation::Mode;
+use crate::foundation::{Mode, Phone};
 use crate::http::Result;
-use crate::product::users::Known;
+use crate::product::App;
+use crate::product::users::{Changer, Identities, Known};
 
 /// What was known of a customer at a moment.
 pub struct Snapshot {
@@ -30,7 +34,37 @@ impl Snapshot {
     }
 }
 
-/// Keeps what was before and what is after, unless they are the same.
+/// What a customer's wallets were called at a moment.
+#[derive(PartialEq)]
+pub struct Names {
+    custom: Option<String>,
+    wallets: Vec<Value>,
+}
+
+impl Names {
+    /// Of these wallets.
+    pub fn of(wallets: &[NamedWallet]) -> Self {
+        let named = |wallet: &NamedWallet| {
+            json!({
+                "accountAddress": wallet.address.to_checksum(None),
+                "namespace": wallet.namespace,
+                "customNamespace": wallet.custom_namespace,
+                "isPrimary": wallet.is_primary,
+            })
+        };
+        let shown = NamedWallet::shown(wallets);
+        let custom = shown.and_then(|wallet| wallet.custom_namespace.clone());
+        Self { custom, wallets: wallets.iter().map(named).collect() }
+    }
+
+    fn with(&self, mut fields: Profile) -> Profile {
+        fields.0.insert("customNamespace".to_owned(), self.custom.clone().into());
+        fields.0.insert("namespaces".to_owned(), self.wallets.clone().into());
+        fields
+    }
+}
+
+/// Keeps what was before and what is after, unless they are the same. The customer's wallets are called as they are.
 pub async fn remember(
     tx: &mut TenantTx,
     mode: Mode,
@@ -43,11 +77,81 @@ pub async fn remember(
     if old == new {
         return Ok(());
     }
+    let names = Names::of(&Directory::wallets(tx, mode, known.id).await?);
+    keep(tx, mode, known, (&names.with(old), &names.with(new)), (by, remarks), now).await
+}
+
+/// Keeps what an onboarded customer's wallets were called before and are called now, unless that is the same.
+pub async fn remember_names(
+    tx: &mut TenantTx,
+    mode: Mode,
+    known: &Known,
+    old: &Names,
+    by: ChangedBy,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let new = Names::of(&Directory::wallets(tx, mode, known.id).await?);
+    let Some(row) = store::find_profile(tx, mode, known.id).await?.filter(|_| *old != new) else { return Ok(()) };
+    let profile = Profile::open(&known.key, tx, known.id, &row.document)?;
+    let fields = Snapshot { profile, phone: known.phone(tx)?, kyc: row.standing.kyc }.fields();
+    keep(tx, mode, known, (&old.with(fields.clone()), &new.with(fields)), (by, None), now).await
+}
+
+async fn keep(
+    tx: &mut TenantTx,
+    mode: Mode,
+    known: &Known,
+    (old, new): (&Profile, &Profile),
+    (by, remarks): (ChangedBy, Option<&str>),
+    now: DateTime<Utc>,
+) -> Result<()> {
     let tenant = tx.tenant();
     let (old, new) = (
-        seal(&known.key, tenant, known.id, "change from", &old)?,
-        seal(&known.key, tenant, known.id, "change to", &new)?,
+        seal(&known.key, tenant, known.id, "change from", old)?,
+        seal(&known.key, tenant, known.id, "change to", new)?,
     );
     let remarks = remarks.map(|text| seal(&known.key, tenant, known.id, "remarks", &text)).transpose()?;
-    Ok(store::insert_change(tx, mode, known.id, (&old, &new, remarks.as_ref()), by, now).await?)
+    Ok(store::insert_change(tx, mode, known.id, (&old, &new, remarks.as_ref()), by, now.trunc_subsecs(6)).await?)
+}
+
+/// What other features keep in customers' histories.
+pub struct History;
+
+impl History {
+    /// Keeps that a customer moves to another phone number, before they do; nothing for who was never onboarded. What was
+    /// found out about the number that is left says nothing of the new one: an identity check has to be made again, and a
+    /// compliance check that is open is asked for again.
+    pub async fn phone_moves(
+        app: &App,
+        tx: &mut TenantTx,
+        (mode, customer): (Mode, Uuid),
+        to: &Phone,
+        by: Changer,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let now = now.trunc_subsecs(6);
+        let Some(row) = store::find_profile(tx, mode, customer).await? else { return Ok(()) };
+        let identities = Identities::new(&app.keys, &app.blind_indexer, mode);
+        let Some(known) = identities.hold(tx, customer).await? else { return Ok(()) };
+        let profile = Profile::open(&known.key, tx, known.id, &row.document)?;
+        let old = Snapshot { profile: profile.clone(), phone: known.phone(tx)?, kyc: row.standing.kyc };
+        let new = Snapshot { profile, phone: to.e164().to_owned(), kyc: Decision::Pending };
+        remember(tx, mode, &known, (&old, &new), (ChangedBy::from(by), None), now).await?;
+        let standing = Standing { kyc: new.kyc, ..row.standing };
+        if compliance::ask_again(tx, mode, known.id, now).await? {
+            store::set_standing(tx, known.id, &standing.looked_at_again(), None, now).await?;
+        } else if new.kyc != old.kyc {
+            store::set_standing(tx, known.id, &standing, row.denial.as_ref(), now).await?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Changer> for ChangedBy {
+    fn from(changer: Changer) -> Self {
+        match changer {
+            Changer::Key(key) => Self::Key(key),
+            Changer::Subject(subject) => Self::Subject(subject),
+        }
+    }
 }

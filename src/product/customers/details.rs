@@ -169,8 +169,7 @@ pub async fn show(
 impl FullDetails {
     fn of(seen: Seen, tenant_name: String, wallets: Vec<NamedWallet>, badges: Vec<AssignedBadge>) -> Self {
         let Seen { id, phone, profile, standing, .. } = seen;
-        let shown = wallets.iter().find(|wallet| wallet.is_primary);
-        let shown = shown.or_else(|| wallets.iter().find(|wallet| !wallet.is_smart)).cloned();
+        let shown = NamedWallet::shown(&wallets).cloned();
         let of_kind = |kind| badges.iter().filter(move |badge| badge.kind == kind);
         let tax = profile.get("tax");
         Self {

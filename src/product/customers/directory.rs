@@ -48,7 +48,7 @@ impl Directory {
     /// Whom an identifier names among the customers of the transaction's tenant: an address, the tenant's root, a name
     /// below it or a custom name. `None`: not of this tenant.
     pub async fn resolve(tx: &mut TenantTx, mode: Mode, identifier: &str) -> Result<Option<Party>> {
-        let row = match ChecksumAddress::parse(identifier) {
+        let row = match ChecksumAddress::of_any_case(identifier) {
             Ok(address) => store::by_address(tx, mode, address.0).await?,
             Err(_) => {
                 let name = identifier.to_lowercase();
@@ -79,6 +79,14 @@ impl Directory {
 }
 
 impl NamedWallet {
+    /// Which of a customer's wallets stands for them: one with a name of ours, the primary one first; of those who have no
+    /// such name the primary one.
+    pub(super) fn shown(wallets: &[Self]) -> Option<&Self> {
+        let primary = wallets.iter().find(|wallet| wallet.is_primary);
+        let named = wallets.iter().find(|wallet| wallet.namespace.is_some());
+        primary.filter(|wallet| wallet.namespace.is_some()).or(named).or(primary).or(wallets.first())
+    }
+
     pub(super) fn of(row: Row) -> Result<Self> {
         Ok(Self {
             id: row.id,

@@ -13,10 +13,11 @@ use uuid::Uuid;
 
 use super::{papers, refusal, store};
 use crate::auth::Tenant;
-use crate::http::openapi::{WalletError, WalletErrors};
-use crate::http::{Error, Path, Result};
+use crate::http::openapi::WalletErrors;
+use crate::http::{Path, Result};
 use crate::product::App;
 use crate::product::agreements::Agreements;
+use crate::product::badges::Badges;
 use crate::product::business_users::BusinessUsers;
 use crate::product::identity_checks::IdentityChecks;
 use crate::product::users::Identities;
@@ -47,18 +48,16 @@ pub struct Message {
     params(("customerAccountId" = String, Path, description = "The customer's id")),
     responses(
         (status = 200, description = "Nothing of the customer can be read any more", body = Forgotten),
-        (status = 404, description = "There is no such customer", body = WalletError),
         WalletErrors))]
 pub async fn forget(caller: Tenant, State(app): State<App>, Path(customer): Path<String>) -> Result<Json<Forgotten>> {
-    let customer: Uuid = customer.parse().map_err(|_| refusal::unknown())?;
+    let customer: Uuid = customer.parse().map_err(|_| refusal::not_forgotten())?;
     let now = app.clock.now().trunc_subsecs(6);
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
     // Locked: a withdrawal that begins at the same time is seen, or finds nobody.
-    let customer = identities.hold(&mut tx, customer).await?.ok_or_else(refusal::unknown)?.id;
+    let customer = identities.hold(&mut tx, customer).await?.ok_or_else(refusal::not_forgotten)?.id;
     if Withdrawals::owe(&mut tx, customer).await? {
-        let message = "something went wrong! please try again";
-        return Err(Error::bad_request("withdrawal_under_way", message).of_type("wallet user"));
+        return Err(refusal::not_forgotten());
     }
     store::supersede_checks(&mut tx, customer, now).await?;
     BusinessUsers::forget(&mut tx, customer).await?;
@@ -67,6 +66,7 @@ pub async fn forget(caller: Tenant, State(app): State<App>, Path(customer): Path
     // While the customer's addresses still say which agreements were shown to them.
     Agreements::forget(&mut tx, customer).await?;
     IdentityChecks::forget(&mut tx, customer).await?;
+    Badges::forget(&mut tx, customer).await?;
     store::delete_external(&mut tx, customer).await?;
     store::strip_names(&mut tx, customer).await?;
     identities.forget(&mut tx, customer, now).await?;

@@ -26,13 +26,16 @@ mod onboarding;
 mod papers;
 mod pii;
 mod platform;
+mod policy;
 mod profile;
 mod refusal;
 mod request;
+mod review;
 mod seen;
 mod status;
 mod store;
 mod update;
+mod verified;
 mod wallets;
 
 use axum::extract::DefaultBodyLimit;
@@ -44,6 +47,7 @@ use crate::http::LARGEST_BODY;
 use crate::jobs::Jobs;
 
 pub use admission::{Admitted, Claim, Newcomer, Refusals};
+pub use change::History;
 pub use compliance::{Checkers, follow as follow_compliance};
 pub use directory::{Directory, NamedWallet, Party};
 pub use document::{InvalidPaper, Paper};
@@ -69,6 +73,9 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(details::show))
         .routes(routes!(pii::show))
         .routes(routes!(forget::forget))
+        .routes(routes!(policy::set))
+        .routes(routes!(review::list))
+        .routes(routes!(review::decide))
 }
 
 /// What is done in the background.

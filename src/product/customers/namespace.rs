@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A minted label says nothing of its customer: it is the first label of the custom name, which is public, or random. No two
-//! custom names of a mode look alike (Unicode TS 39), and none looks like one of another script.
+//! custom names of a mode look alike (Unicode TS 39), and none looks like one of another script; no two minted ones look
+//! alike; and no custom name looks like one that is ours to mint, minted or not.
 
 use rand::seq::IndexedRandom;
 use unicode_normalization::UnicodeNormalization;
@@ -27,7 +28,9 @@ pub struct Namespace(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidNamespace {
     /// Its length or its characters.
-    #[error("must be labels of letters, digits, - and _ with dots between, 255 characters at most")]
+    #[error(
+        "must be labels of letters, digits, - and _ with dots between, 255 characters at most, none encoded (xn--)"
+    )]
     Form,
     /// It could be taken for another name.
     #[error("mixes scripts, or looks like a name of another script")]
@@ -78,7 +81,7 @@ impl CustomNamespace {
         if text.split('.').any(is_confusable) {
             return Err(InvalidNamespace::Confusable);
         }
-        let skeleton = skeleton(&text).flat_map(char::to_lowercase).collect();
+        let skeleton = look(&text);
         Ok(Self { text, skeleton })
     }
 
@@ -91,11 +94,28 @@ impl CustomNamespace {
     pub fn skeleton(&self) -> &str {
         &self.skeleton
     }
+
+    /// Whether it looks like a name that we mint (`acme.jane.ul`), today or some day.
+    pub fn looks_minted(&self) -> bool {
+        self.skeleton.strip_suffix(".ul").is_some_and(|rest| rest.contains('.'))
+    }
+
+    /// Whether it looks like a tenant's root.
+    pub fn looks_like(&self, root: &str) -> bool {
+        self.skeleton == look(root)
+    }
 }
 
+/// The same for all texts that look alike.
+fn look(text: &str) -> String {
+    skeleton(text).flat_map(char::to_lowercase).collect()
+}
+
+/// What begins with `xn--` is a name of another script in disguise (RFC 5890), which nobody would look at.
 fn is_label(label: &str) -> bool {
     let is_inner = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_') || !c.is_ascii() && !c.is_control();
-    (1..=63).contains(&label.chars().count()) && label.chars().all(is_inner) && !label.starts_with('-')
+    let is_plain = !label.starts_with('-') && !label.starts_with("xn--");
+    (1..=63).contains(&label.chars().count()) && label.chars().all(is_inner) && is_plain
 }
 
 /// Whether a label mixes scripts, holds what no identifier does, or is of one script and looks like ASCII.
@@ -146,6 +166,41 @@ mod tests {
         assert_eq!(skeleton("bill1"), skeleton("billl"));
         assert_eq!(skeleton("barn"), skeleton("bam"));
         assert_ne!(skeleton("jane"), skeleton("jone"));
+    }
+
+    #[test]
+    fn a_name_in_disguise_is_none() {
+        for disguised in ["xn--jonedoe-9za.eth", "XN--80ak6aa92e.com", "jane.xn--p1ai"] {
+            assert_eq!(CustomNamespace::parse(disguised), Err(InvalidNamespace::Form), "{disguised}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_ours_is_known() {
+        let minted = |text| CustomNamespace::parse(text).unwrap().looks_minted();
+        for ours in ["acme.jane.ul", "acme.person-l.ul", "ACME.JANE.UL", "acme.jane.u1", "a.b.c.ul"] {
+            assert!(minted(ours), "{ours}");
+        }
+        for other in ["acme.ul", "jane.eth", "acme.jane.eth", "ul", "acme.jane.ul.eth"] {
+            assert!(!minted(other), "{other}");
+        }
+        let like = |text: &str, root| CustomNamespace::parse(text).unwrap().looks_like(root);
+        assert!(like("acme.ul", "acme.ul") && like("acrne.ul", "acme.ul") && like("Acme.U1", "acme.ul"));
+        assert!(!like("acne.ul", "acme.ul"));
+    }
+
+    /// What `diolkos_skeleton` does in the database, whose index keeps minted names apart.
+    #[test]
+    fn of_the_characters_of_minted_names_three_look_like_others() {
+        for c in ('a'..='z').chain('0'..='9').chain(['-', '.']) {
+            let known = match c {
+                '0' => "o".to_owned(),
+                '1' => "l".to_owned(),
+                'm' => "rn".to_owned(),
+                other => other.to_string(),
+            };
+            assert_eq!(look(&c.to_string()), known, "{c}");
+        }
     }
 
     #[test]

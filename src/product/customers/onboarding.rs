@@ -86,6 +86,13 @@ struct Asked {
         WalletErrors, WalletPostErrors))]
 pub async fn onboard(caller: Tenant, State(app): State<App>, posted: Posted<CustomerDetails>) -> Result<Response> {
     let Posted { body, once } = posted;
+    // A repetition is answered before anything is looked at, which the first request may have changed; and looking at what
+    // other tenants have takes a connection of its own.
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    if let Some(first) = once.first(&mut tx, caller.mode).await? {
+        return repeat(&app, &mut tx, caller.mode, first).await;
+    }
+    tx.commit().await?;
     let asked = read(&app, &caller, body).await?;
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     if let Some(first) = once.first(&mut tx, caller.mode).await? {
@@ -102,7 +109,7 @@ pub async fn onboard(caller: Tenant, State(app): State<App>, posted: Posted<Cust
 /// Reads and checks what can be without looking at the tenant's other customers.
 async fn read(app: &App, caller: &Tenant, mut details: CustomerDetails) -> Result<Asked> {
     let tenant = details.tenant_id.take().ok_or_else(|| Error::missing_field("tenantId"))?;
-    is_own(caller, &tenant)?;
+    is_own(caller, &tenant).map_err(|_| refusal::other_tenant())?;
     let address = details.account_address.take().ok_or_else(|| Error::missing_field("accountAddress"))?;
     let claim = Claim::read(app, &address, details.custom_namespace.take(), details.provider.take())?;
     let badge = details.identification_badge_id.take();
@@ -124,7 +131,7 @@ async fn read(app: &App, caller: &Tenant, mut details: CustomerDetails) -> Resul
     let ul_namespace = details.ul_namespace.take();
     let told = Told::of(details, app.clock.now().date_naive())?;
     // Before the wait for other tenants' names.
-    told.profile.identification_index(&app.blind_indexer, caller.tenant, caller.mode)?;
+    told.profile.identifiers(&app.blind_indexer, caller.tenant, caller.mode)?;
     let badge = badge.parse().map_err(|_| refusal::badge_not_allocated())?;
     let mut claim = claim;
     claim.check_elsewhere(app, caller, ul_namespace.as_deref()).await?;
@@ -140,9 +147,12 @@ async fn create(
     now: DateTime<Utc>,
 ) -> Result<(Known, OnboardedCustomer)> {
     let (tenant, mode) = (caller.tenant, caller.mode);
+    if !store::policy(tx).await?.onboarding {
+        return Err(refusal::tenant_blocked());
+    }
     let Told { profile, papers } = &asked.told;
     let email = profile.email_index(&app.blind_indexer, tenant, mode)?;
-    let person = profile.identification_index(&app.blind_indexer, tenant, mode)?;
+    let person = profile.identifiers(&app.blind_indexer, tenant, mode)?;
     check_unknown(tx, mode, asked, &email, &person).await?;
     let identities = Identities::new(&app.keys, &app.blind_indexer, mode);
     let known = identities.of_phone(tx, &asked.phone, now).await?;
@@ -158,12 +168,12 @@ async fn create(
         profile,
         papers,
         email: &email,
-        identification: &person,
+        identifiers: &person,
         badge: asked.badge,
     };
     let refusals = Refusals {
         email: refusal::email_taken,
-        identification: refusal::same_person,
+        identifiers: refusal::same_person,
         badge: refusal::badge_not_allocated,
     };
     let Admitted { namespace, badge } = newcomer.admit(tx, mode, refusals, now).await?;
@@ -198,7 +208,7 @@ async fn check_unknown(
     mode: Mode,
     asked: &Asked,
     email: &BlindIndex,
-    person: &BlindIndex,
+    person: &[BlindIndex],
 ) -> Result<()> {
     if store::by_address(tx, mode, asked.claim.address).await?.is_some() {
         return Err(refusal::address_taken());

@@ -15,14 +15,17 @@ use uuid::Uuid;
 
 use super::document::Paper;
 use super::profile::context;
-use super::store::{self, Kept};
+use super::store::{self, Deleted, Kept};
 use crate::db::TenantTx;
-use crate::foundation::{DataKey, Mode, Sealed, TenantId};
+use crate::foundation::{Mode, Sealed, TenantId};
 use crate::http::{Error, Result};
 use crate::jobs::{Failure, Job, Jobs};
 use crate::product::App;
 use crate::product::users::Known;
 use crate::providers::compliance;
+
+/// Papers of a customer's that are kept after others have taken their place.
+const REPLACED: i64 = 100;
 
 /// Brings a paper to the document store.
 #[derive(Serialize, Deserialize)]
@@ -31,7 +34,7 @@ pub struct StoreDocument {
     id: Uuid,
 }
 
-/// Removes papers of somebody who was forgotten from the document store.
+/// Removes papers that nobody keeps any more from the document store.
 #[derive(Serialize, Deserialize)]
 pub struct RemoveDocuments {
     tenant: TenantId,
@@ -64,9 +67,22 @@ pub async fn keep(tx: &mut TenantTx, mode: Mode, known: &Known, papers: &[Paper]
     Ok(())
 }
 
+/// Removes the oldest of the papers that were replaced, where there are more than are kept.
+pub async fn thin_out(tx: &mut TenantTx, customer: Uuid, named: &[Uuid]) -> Result<()> {
+    let ids = store::delete_oldest_documents(tx, customer, named, REPLACED).await?;
+    remove(tx, ids).await
+}
+
 /// Forgets a customer's papers.
 pub async fn forget(tx: &mut TenantTx, customer: Uuid) -> Result<()> {
     let ids = store::delete_documents(tx, customer).await?;
+    remove(tx, ids).await
+}
+
+/// Has papers that the document store has removed from it. One that is on its way there is removed by who brings it.
+async fn remove(tx: &mut TenantTx, deleted: Vec<Deleted>) -> Result<()> {
+    let stored = deleted.into_iter().filter(|paper| paper.was_stored);
+    let ids: Vec<Uuid> = stored.map(|paper| paper.id).collect();
     if !ids.is_empty() {
         let tenant = tx.tenant();
         Jobs::enqueue(tx, &RemoveDocuments { tenant, ids }).await?;
@@ -74,30 +90,32 @@ pub async fn forget(tx: &mut TenantTx, customer: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// A customer's papers, opened. No transaction is open while the document store is asked.
+/// These of a customer's papers, opened. No transaction is open while the document store is asked.
 pub async fn read(
     app: &App,
     tenant: TenantId,
-    customer: Uuid,
-    key: &DataKey,
+    known: &Known,
+    wanted: &[Uuid],
 ) -> std::result::Result<Vec<compliance::Paper>, Failure> {
     let mut tx = app.db.tenant(tenant).begin().await?;
-    let mut sealed = Vec::new();
-    for (id, media_type) in store::documents_of(&mut tx, customer).await? {
-        sealed.push((id, media_type, store::content_of(&mut tx, id).await?));
-    }
+    let sealed = store::documents_of(&mut tx, known.id, wanted).await?;
     tx.commit().await?;
     let mut papers = Vec::new();
     for (id, media_type, here) in sealed {
         let sealed = match (here, &app.documents) {
             (Some(sealed), _) => sealed,
             (None, Some(documents)) => documents.get(tenant, id).await?,
-            (None, None) => return Err(Failure::Lasting("papers are in a document store that is not set".to_owned())),
+            (None, None) => return Err(no_store()),
         };
-        let content = key.open(&paper_context(tenant, customer, id), &Sealed(sealed))?.to_vec();
+        let content = known.key.open(&paper_context(tenant, known.id, id), &Sealed(sealed))?.to_vec();
         papers.push(compliance::Paper { id, media_type, content });
     }
     Ok(papers)
+}
+
+/// Papers were brought to a document store that this process does not know: somebody has to look at its configuration.
+fn no_store() -> Failure {
+    Failure::Lasting("papers are in a document store, and DOCUMENT_STORE is not set".to_owned())
 }
 
 fn paper_context(tenant: TenantId, customer: Uuid, id: Uuid) -> String {
@@ -137,7 +155,7 @@ async fn store_document(app: &App, StoreDocument { tenant, id }: StoreDocument) 
 }
 
 async fn remove_documents(app: &App, job: RemoveDocuments) -> std::result::Result<(), Failure> {
-    let Some(documents) = &app.documents else { return Ok(()) };
+    let Some(documents) = &app.documents else { return Err(no_store()) };
     for id in job.ids {
         documents.remove(job.tenant, id).await?;
     }

@@ -16,11 +16,15 @@ use super::request::Object;
 use super::seen::Seen;
 use super::status::Decision;
 use super::store::{self, Change};
+use super::verified::Verifiable;
 use crate::auth::Tenant;
 use crate::foundation::TenantId;
 use crate::http::openapi::{WalletError, WalletErrors};
 use crate::http::{Error, Path, Result};
 use crate::product::App;
+
+/// Changes that one answer tells of.
+const MOST_CHANGES: i64 = 100;
 
 /// What a customer has told, and all that it was before.
 #[derive(Serialize, ToSchema)]
@@ -73,7 +77,7 @@ pub struct Pii {
     bank_verification_status: &'static str,
     bank_accounts: Vec<BankAccount>,
     namespaces: Vec<Name>,
-    /// Newest first.
+    /// The newest hundred, newest first.
     history_data: Vec<PastChange>,
 }
 
@@ -109,7 +113,7 @@ pub struct PastChange {
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     new_details: Object,
     remarks: Value,
-    /// The name of the API key by which it was made, or `identity check`.
+    /// The name of the API key by which it was made, who made it at the dashboard, or `identity check`.
     updated_by: String,
     created_at: DateTime<Utc>,
 }
@@ -129,13 +133,14 @@ pub async fn show(caller: Tenant, State(app): State<App>, Path(customer): Path<S
         return Err(refused.of_type("Invalid UUID"));
     }
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    let seen = Seen::of(&app, &mut tx, caller.mode, Kind::Person, &customer).await?.ok_or_else(refusal::unknown)?;
+    let Some(seen) = Seen::of(&app, &mut tx, caller.mode, Kind::Person, &customer).await? else {
+        let is_anybody = store::has_customers(&mut tx, caller.mode).await?;
+        return Err(if is_anybody { refusal::unknown() } else { refusal::no_tenant() });
+    };
     let wallets = Directory::wallets(&mut tx, caller.mode, seen.id).await?;
-    let changes = store::changes_of(&mut tx, seen.id).await?;
+    let changes = store::changes_of(&mut tx, seen.id, MOST_CHANGES).await?;
     tx.commit().await?;
-    let names = wallets.iter().find(|wallet| wallet.custom_namespace.is_some());
-    let custom = names.and_then(|wallet| wallet.custom_namespace.clone());
-    let history = changes.into_iter().map(|change| PastChange::of(caller.tenant, &seen, custom.as_deref(), change));
+    let history = changes.into_iter().map(|change| PastChange::of(caller.tenant, &seen, change));
     let history_data = history.collect::<Result<_>>()?;
     let data = Pii::of(caller.tenant, seen, wallets, history_data);
     Ok(Json(CustomerPii { message: "Customer full details fetched successfully", data }))
@@ -143,11 +148,9 @@ pub async fn show(caller: Tenant, State(app): State<App>, Path(customer): Path<S
 
 impl Pii {
     fn of(tenant_id: TenantId, seen: Seen, wallets: Vec<NamedWallet>, history_data: Vec<PastChange>) -> Self {
-        let Seen { id, phone, profile, standing, denial, .. } = seen;
+        let Seen { id, phone, profile, standing, denial, verified, .. } = seen;
         let is_accepted = standing.compliance == Decision::Accepted;
-        // What the check that accepted the customer was shown.
-        let verified = |is_shown: bool| if is_accepted && is_shown { "Verified" } else { "Not Verified" };
-        let has = |name: &str| profile.0.contains_key(name);
+        let said = |is_verified: bool| if is_accepted && is_verified { "Verified" } else { "Not Verified" };
         let denial = |name: &str| denial.as_ref().and_then(|denial| denial.get(name).cloned()).unwrap_or(Value::Null);
         let named = |wallet: NamedWallet| Name {
             namespace: wallet.namespace,
@@ -185,11 +188,11 @@ impl Pii {
             verified_gender: profile.get("verifiedGender"),
             denial_code: denial("code"),
             denial_reason: denial("reason"),
-            govt_id_verification: verified(has("governmentDocuments") || has("passport")),
-            poa_verification_status: verified(has("proofOfAddress")),
-            ssn_verification_status: verified(has("ssn")),
+            govt_id_verification: said(verified.has(Verifiable::GovernmentId)),
+            poa_verification_status: said(verified.has(Verifiable::ProofOfAddress)),
+            ssn_verification_status: said(verified.has(Verifiable::Ssn)),
             // Told, and linked to nothing.
-            bank_verification_status: verified(false),
+            bank_verification_status: said(false),
             bank_accounts: profile.0.get("bankAccountDetails").map(BankAccount::of).into_iter().collect(),
             namespaces: wallets.into_iter().map(named).collect(),
             history_data,
@@ -256,7 +259,7 @@ const TOLD: [&str; 29] = [
 ];
 
 impl PastChange {
-    fn of(tenant: TenantId, seen: &Seen, custom: Option<&str>, change: Change) -> Result<Self> {
+    fn of(tenant: TenantId, seen: &Seen, change: Change) -> Result<Self> {
         let open = |what, sealed| -> Result<Profile> { profile::open(&seen.key, tenant, seen.id, what, sealed) };
         let remarks = match &change.remarks {
             Some(sealed) => profile::open(&seen.key, tenant, seen.id, "remarks", sealed)?,
@@ -265,7 +268,6 @@ impl PastChange {
         let told = |profile: Profile| {
             let mut told: Object = TOLD.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
             told.insert("customerAccountId".to_owned(), seen.id.to_string().into());
-            told.insert("customNamespace".to_owned(), custom.into());
             told.insert("remarks".to_owned(), remarks.clone());
             told.extend(profile.0);
             told

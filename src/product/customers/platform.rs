@@ -31,13 +31,16 @@ pub async fn known_as(
     })
 }
 
-/// Whether a custom name is a tenant's root or a name that we have minted.
+/// Whether a custom name looks like a tenant's root, or like a name that is ours to mint.
 pub async fn is_ours(app: &App, custom: &CustomNamespace) -> Result<bool> {
-    if !custom.as_str().ends_with(".ul") {
+    if custom.looks_minted() {
+        return Ok(true);
+    }
+    if !custom.skeleton().ends_with(".ul") {
         return Ok(false);
     }
     let mut tx = app.db.engine().await?;
-    let is_ours = store::name_exists(&mut tx, custom.as_str()).await?;
+    let roots = store::roots(&mut tx).await?;
     tx.commit().await?;
-    Ok(is_ours)
+    Ok(roots.iter().any(|root| custom.looks_like(root)))
 }

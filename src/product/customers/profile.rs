@@ -243,17 +243,32 @@ impl Profile {
         Ok(indexer.identity(tenant, mode, "email", &[&email.to_lowercase()]))
     }
 
-    /// By which the person is found: the name, the day of birth, and the number by which a state knows them, if one was
-    /// told. 400 `ULOT0046` without a name.
-    pub fn identification_index(&self, indexer: &BlindIndexer, tenant: TenantId, mode: Mode) -> Result<BlindIndex> {
+    /// By each of which the person is found: name and day of birth with a number by which a state knows them, or alone
+    /// where no number was told. What a number is called does not count: the same one is told as `ssn` and as `tin`. 400
+    /// `ULOT0046` without a name.
+    pub fn identifiers(&self, indexer: &BlindIndexer, tenant: TenantId, mode: Mode) -> Result<Vec<BlindIndex>> {
         let name = match (self.text("firstName"), self.text("lastName"), self.text("fullName")) {
             (Some(first), Some(last), _) => format!("{first} {last}"),
             (_, _, Some(full)) => full.to_owned(),
             _ => return Err(refusal::nameless()),
         };
         let born = self.text("dateOfBirth").ok_or_else(|| Error::missing_field("dateOfBirth"))?;
-        let number = ["ssn", "tin", "stateLicenseId"].into_iter().find_map(|name| self.text(name)).unwrap_or_default();
-        Ok(indexer.identity(tenant, mode, "person", &[&plain(&name), born, &plain(number)]))
+        let numbers = ["ssn", "tin", "stateLicenseId"].into_iter().filter_map(|name| self.text(name));
+        let mut numbers: Vec<String> = numbers.map(number).filter(|number| !number.is_empty()).collect();
+        if numbers.is_empty() {
+            numbers.push(String::new());
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        let name = plain(&name);
+        Ok(numbers.iter().map(|number| indexer.identity(tenant, mode, "person", &[&name, born, number])).collect())
+    }
+
+    /// The papers that it names, wherever: each text that is an id. One that is no paper's finds none.
+    pub fn papers(&self) -> Vec<Uuid> {
+        let mut ids = Vec::new();
+        self.0.values().for_each(|value| collect_ids(value, &mut ids));
+        ids
     }
 
     /// The papers' descriptions, each with its id as `content`.
@@ -275,10 +290,24 @@ impl Profile {
     }
 }
 
+fn collect_ids(value: &Value, ids: &mut Vec<Uuid>) {
+    match value {
+        Value::String(text) => ids.extend(text.parse::<Uuid>()),
+        Value::Array(items) => items.iter().for_each(|item| collect_ids(item, ids)),
+        Value::Object(fields) => fields.values().for_each(|field| collect_ids(field, ids)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// A text without what tells two ways of writing a name apart: case, width and blanks.
 pub fn plain(text: &str) -> String {
     let text: String = text.nfkc().flat_map(char::to_lowercase).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A number of a state's without what it is grouped by: `122-22-2332` and `122 222 332` are the same.
+fn number(text: &str) -> String {
+    text.nfkc().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// What something of a customer is sealed for.
@@ -355,5 +384,43 @@ fn is_small(value: &Value, depth: usize, room: &mut usize) -> bool {
         Value::Object(fields) => {
             depth > 0 && fields.iter().all(|(key, field)| key.len() <= 100 && is_small(field, depth - 1, room))
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::foundation::MasterKey;
+
+    fn known_by(numbers: &[(&str, &str)]) -> HashSet<BlindIndex> {
+        let told = [("firstName", "Zoë"), ("lastName", "Doe"), ("dateOfBirth", "1997-02-02")];
+        let fields = told.iter().chain(numbers).map(|(name, text)| ((*name).to_owned(), json!(text)));
+        let indexer = BlindIndexer::new(&MasterKey::new([1; 32]));
+        let identifiers = Profile(fields.collect()).identifiers(&indexer, TenantId::OPERATOR, Mode::Live);
+        identifiers.unwrap().into_iter().collect()
+    }
+
+    #[test]
+    fn a_person_is_known_by_each_number_however_it_is_written_and_called() {
+        let ssn = known_by(&[("ssn", "122-22-2332")]);
+        assert_eq!(ssn.len(), 1);
+        for same in
+            [[("ssn", "122222332")], [("ssn", " 122 22 2332")], [("tin", "122-222332")], [("ssn", "１２２222332")]]
+        {
+            assert_eq!(known_by(&same), ssn, "{same:?}");
+        }
+        let both = known_by(&[("ssn", "122-22-2332"), ("stateLicenseId", "D-77")]);
+        assert_eq!(both.len(), 2);
+        assert!(both.is_superset(&ssn) && both.is_superset(&known_by(&[("tin", "d77")])));
+        assert_eq!(known_by(&[("ssn", "122-22-2332"), ("tin", "122222332")]), ssn);
+        // Without a number a person is known by name and day of birth alone, and so only to who has none either.
+        let nothing = known_by(&[]);
+        assert_eq!((nothing.len(), known_by(&[("ssn", " - ")])), (1, nothing.clone()));
+        assert!(nothing.is_disjoint(&both));
     }
 }

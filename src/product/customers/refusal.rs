@@ -141,6 +141,51 @@ pub fn nobody() -> Error {
     Error::not_found("no_customers", "No data found for tenant").of_type("No data found")
 }
 
+/// 404: the same where what a customer has told is asked for.
+#[track_caller]
+pub fn no_tenant() -> Error {
+    Error::not_found("no_customers", "Please provide valid tenant id").of_type("No data found")
+}
+
+/// 400: the caller names another tenant than itself.
+#[track_caller]
+pub fn other_tenant() -> Error {
+    refused("other_tenant", "catch", "Please provide valid tenant id")
+}
+
+/// 400: there is nobody, or no wallet, that could be changed.
+#[track_caller]
+pub fn not_changed() -> Error {
+    refused("customer_not_found", "No data available", "There is no such customer account in the given tenant id")
+}
+
+/// 400: there is nobody who could be forgotten, or money is on its way to them.
+#[track_caller]
+pub fn not_forgotten() -> Error {
+    refused("not_forgotten", "wallet user", "something went wrong! please try again")
+}
+
+/// Operators let the tenant onboard nobody.
+#[track_caller]
+pub fn tenant_blocked() -> Error {
+    let message = "Tenant's account has been blocked. You will be not able to onboard any user. Please get in touch with \
+                   support team";
+    refused("tenant_blocked", "Tenant", message)
+}
+
+/// Operators let the tenant give nobody a second wallet. The blank is documented.
+#[track_caller]
+pub fn no_more_wallets(tenant: &str) -> Error {
+    let message = format!("Multi wallet feature has been disabled by {tenant}");
+    Error::bad_request("no_multi_wallet", message).of_type("Add Wallet ")
+}
+
+/// About a customer who has as many wallets as anybody may.
+#[track_caller]
+pub fn too_many_wallets() -> Error {
+    refused("too_many_wallets", "Add Wallet", "The wallet user has too many wallets")
+}
+
 /// What two who were onboarded at the same moment are told: the database lets one of them in.
 pub trait OnTaken<T> {
     /// Names what was taken.

@@ -8,6 +8,7 @@ use super::profile::{Profile, open};
 use super::request::Object;
 use super::status::Standing;
 use super::store::{self, NewestCheck};
+use super::verified::Verified;
 use crate::db::TenantTx;
 use crate::foundation::{DataKey, Mode};
 use crate::http::Result;
@@ -26,6 +27,8 @@ pub struct Seen {
     pub standing: Standing,
     /// Why they were rejected.
     pub denial: Option<Object>,
+    /// What of them is verified.
+    pub verified: Verified,
     /// When they were onboarded.
     pub created_at: DateTime<Utc>,
     /// When something changed last.
@@ -48,8 +51,17 @@ impl Seen {
             Some(sealed) => Some(open(&known.key, tx.tenant(), id, "denial", sealed)?),
             None => None,
         };
-        let (created_at, updated_at) = (row.created_at, row.updated_at);
-        Ok(Some(Self { id, phone, profile, standing: row.standing, denial, created_at, updated_at, key: known.key }))
+        Ok(Some(Self {
+            id,
+            phone,
+            profile,
+            standing: row.standing,
+            denial,
+            verified: row.verified,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            key: known.key,
+        }))
     }
 
     /// The newest check by which they were or are looked at.

@@ -40,8 +40,8 @@ pub struct UpdatedCustomer {
 /// Changes what is known of a customer; what is not told stays. What was before is kept.
 ///
 /// Required: `identificationBadgeId`, `customerAccountId`, `address`, `email`, `phoneNumber`, `ip_address`,
-/// `selfieContent`, `bankAccountDetails`, `plaidDetails`. With `reRunComplianceCheck` the customer is looked at again. The
-/// body may have 16 MiB.
+/// `selfieContent`, `bankAccountDetails`, `plaidDetails`. With `reRunComplianceCheck` the customer is looked at again, and
+/// also when somebody looks at them already. The body may have 16 MiB.
 #[utoipa::path(post, path = "/tenant/customer/update", operation_id = "update_customer", tag = "Customers",
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
     request_body = CustomerDetails,
@@ -87,17 +87,22 @@ pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<Custo
     let (indexer, tenant, mode) = (&app.blind_indexer, caller.tenant, caller.mode);
     let mut new = Snapshot { profile: old.profile.with(told.profile), phone: phone.e164().to_owned(), kyc: old.kyc };
     let email = new.profile.email_index(indexer, tenant, mode)?;
-    let person = new.profile.identification_index(indexer, tenant, mode)?;
-    if person != old.profile.identification_index(indexer, tenant, mode)? || new.phone != old.phone {
+    let person = new.profile.identifiers(indexer, tenant, mode)?;
+    if person != old.profile.identifiers(indexer, tenant, mode)? || new.phone != old.phone {
         // What an identity check has proven was of somebody else, or of another number.
         new.kyc = Decision::Pending;
     }
     let document = new.profile.seal(&known.key, &tx, known.id)?;
-    store::update_profile(&mut tx, known.id, &document, (&email, &person), now)
+    store::update_profile(&mut tx, known.id, &document, &email, now)
         .await
-        .on_constraint("customer_profile_email_unique", |_| refusal::known_already())
-        .on_constraint("customer_profile_identification_unique", |_| refusal::known_already())?;
+        .on_constraint("customer_profile_email_unique", |_| refusal::known_already())?;
+    store::set_identifiers(&mut tx, mode, known.id, &person)
+        .await
+        .on_constraint("customer_identifier_unique", |_| refusal::known_already())?;
+    let verified = row.verified.after(&old.profile, &new.profile);
+    store::set_verified(&mut tx, known.id, &verified).await?;
     papers::keep(&mut tx, caller.mode, &known, &told.papers).await?;
+    papers::thin_out(&mut tx, known.id, &new.profile.papers()).await?;
     let by = ChangedBy::Key(caller.key_id);
     remember(&mut tx, caller.mode, &known, (&old, &new), (by, remarks.as_deref()), now).await?;
     let group = Kind::Person.user_group();
@@ -107,7 +112,8 @@ pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<Custo
     };
     let badge = badge.ok_or_else(refusal::badge_not_updated)?;
     let standing = Standing { kyc: new.kyc, ..row.standing };
-    if looks_again {
+    // A check that is open was shown what is no longer so: it does not count, whoever asked for it.
+    if looks_again || store::has_open_check(&mut tx, known.id).await? {
         store::set_standing(&mut tx, known.id, &standing.looked_at_again(), None, now).await?;
         compliance::ask(&mut tx, caller.mode, known.id, now).await?;
     } else if new.kyc != old.kyc {

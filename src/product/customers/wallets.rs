@@ -10,18 +10,20 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::admission::{is_own, mint, read_address, read_custom};
+use super::change::{Names, remember_names};
 use super::directory::{Directory, NamedWallet, Party};
 use super::kind::Kind;
 use super::refusal::{self, OnTaken};
 use super::request::{NewCustomNamespace, NewWallet};
+use super::store::ChangedBy;
 use super::{platform, store};
 use crate::auth::Tenant;
 use crate::db::TenantTx;
-use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
+use crate::http::openapi::{WalletErrors, WalletPostErrors};
 use crate::http::{Error, Path, Posted, Result};
 use crate::product::App;
 use crate::product::badges::Badges;
-use crate::product::users::Identities;
+use crate::product::users::{Identities, Known};
 
 /// The answer to a wallet that was added.
 #[derive(Serialize, ToSchema)]
@@ -64,6 +66,12 @@ pub struct Done {
         WalletErrors, WalletPostErrors))]
 pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWallet>) -> Result<Response> {
     let Posted { body, once } = posted;
+    // As when a customer is onboarded: a repetition is answered before anything is looked at.
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    if let Some(first) = once.replay(&mut tx, caller.mode).await? {
+        return Ok(first);
+    }
+    tx.commit().await?;
     is_own(&caller, &body.tenant_id)?;
     let (kind, customer) = whose(&body)?;
     let address = read_address(&app, &body.account_address).map_err(|error| match error.code() {
@@ -84,6 +92,9 @@ pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWalle
     if let Some(first) = once.replay(&mut tx, caller.mode).await? {
         return Ok(first);
     }
+    if !store::policy(&mut tx).await?.multi_wallet {
+        return Err(refusal::no_more_wallets(&store::tenant(&mut tx).await?.1));
+    }
     let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
     let known = identities.hold(&mut tx, customer).await?.ok_or_else(|| refusal::add_wallet(NOT_FOUND))?;
     match store::kind_of(&mut tx, known.id).await? {
@@ -94,26 +105,29 @@ pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWalle
     if store::by_address(&mut tx, caller.mode, address).await?.is_some() {
         return Err(refusal::add_wallet(NOT_UNIQUE));
     }
-    let namespace = mint(&mut tx, caller.mode, Some(&custom)).await?;
+    let wallets = Directory::wallets(&mut tx, caller.mode, known.id).await?;
+    if wallets.len() >= MOST_WALLETS {
+        return Err(refusal::too_many_wallets());
+    }
     let wallet = store::NewExternal {
         mode: caller.mode,
         customer: known.id,
         address,
-        namespace: &namespace,
         custom: Some(&custom),
         provider: provider.as_deref(),
         known_as: None,
     };
-    store::insert_external(&mut tx, &wallet)
-        .await
-        .on_taken(|| refusal::add_wallet(NOT_UNIQUE), || refusal::add_wallet(NAME_TAKEN))?;
+    let taken: (fn() -> Error, fn() -> Error) =
+        (|| refusal::add_wallet(NOT_UNIQUE), || refusal::add_wallet(NAME_TAKEN));
+    let namespace = mint(&mut tx, &wallet, taken).await?;
+    let (by, now) = (ChangedBy::Key(caller.key_id), app.clock.now());
+    remember_names(&mut tx, caller.mode, &known, &Names::of(&wallets), by, now).await?;
     if let Some(badge) = body.financial_badge_id.filter(|badge| !badge.is_empty()) {
         let token = body.token_symbol.ok_or_else(|| Error::missing_field("tokenSymbol"))?;
         // A badge may be given before the token is configured.
         let is_symbol = (1..=12).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_alphanumeric());
         let badge: Option<Uuid> = badge.parse().ok().filter(|_| is_symbol);
         let badge = badge.ok_or_else(|| refusal::add_wallet(TRY_AGAIN))?;
-        let now = app.clock.now();
         if !Badges::assign_financial(&mut tx, caller.mode, known.id, address, &token, badge, now).await? {
             return Err(refusal::add_wallet(TRY_AGAIN));
         }
@@ -127,6 +141,9 @@ pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWalle
     let answer = AddedWallet { data, message: "wallet added successfully" };
     once.commit(tx, StatusCode::CREATED, &answer).await
 }
+
+/// Wallets of one customer at most.
+const MOST_WALLETS: usize = 100;
 
 const NOT_UNIQUE: &str = "Please use unique account address";
 const NAME_TAKEN: &str = "Custom namespace is already taken";
@@ -147,14 +164,14 @@ fn whose(body: &NewWallet) -> Result<(Kind, Uuid)> {
     }
 }
 
-/// Gives a customer's primary wallet another custom name.
+/// Gives a customer's primary wallet another custom name; of a customer whose primary wallet is the one that we made, the
+/// first of the others.
 #[utoipa::path(put, path = "/tenant/customer/{customerId}", operation_id = "set_custom_namespace", tag = "Customers",
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
     params(("customerId" = String, Path, description = "The customer's id")),
     request_body = NewCustomNamespace,
     responses(
         (status = 200, description = "The wallet has the name", body = Done),
-        (status = 404, description = "There is no such customer", body = WalletError),
         WalletErrors, WalletPostErrors))]
 pub async fn set_custom_namespace(
     caller: Tenant,
@@ -168,24 +185,25 @@ pub async fn set_custom_namespace(
         return Err(refusal::custom_namespace_taken());
     }
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    let (customer, wallets) = held(&app, &mut tx, &caller, &customer).await?;
-    let wallet = wallets.iter().find(|wallet| wallet.is_primary).or(wallets.iter().find(|wallet| !wallet.is_smart));
+    let (known, wallets) = held(&app, &mut tx, &caller, &customer).await?;
+    let wallet = NamedWallet::shown(&wallets).filter(|wallet| wallet.namespace.is_some());
     let wallet = wallet.ok_or_else(refusal::no_account)?;
-    debug_assert_eq!(wallet.customer, customer);
     store::set_custom_namespace(&mut tx, wallet.id, &custom)
         .await
         .on_taken(refusal::custom_namespace_taken, refusal::custom_namespace_taken)?;
+    let (by, now) = (ChangedBy::Key(caller.key_id), app.clock.now());
+    remember_names(&mut tx, caller.mode, &known, &Names::of(&wallets), by, now).await?;
     tx.commit().await?;
     Ok(Json(Done { message: "success" }))
 }
 
 /// A customer, locked, and the wallets.
-async fn held(app: &App, tx: &mut TenantTx, caller: &Tenant, customer: &str) -> Result<(Uuid, Vec<NamedWallet>)> {
-    let customer: Uuid = customer.parse().map_err(|_| refusal::unknown())?;
+async fn held(app: &App, tx: &mut TenantTx, caller: &Tenant, customer: &str) -> Result<(Known, Vec<NamedWallet>)> {
+    let customer: Uuid = customer.parse().map_err(|_| refusal::not_changed())?;
     let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
-    let known = identities.hold(tx, customer).await?.ok_or_else(refusal::unknown)?;
+    let known = identities.hold(tx, customer).await?.ok_or_else(refusal::not_changed)?;
     let wallets = store::hold_wallets(tx, caller.mode, known.id).await?;
-    Ok((known.id, wallets.into_iter().map(NamedWallet::of).collect::<Result<_>>()?))
+    Ok((known, wallets.into_iter().map(NamedWallet::of).collect::<Result<_>>()?))
 }
 
 /// Makes a wallet its customer's primary one, in place of another, or no longer that.
@@ -197,7 +215,6 @@ async fn held(app: &App, tx: &mut TenantTx, caller: &Tenant, customer: &str) -> 
         ("isPrimary" = String, Path, description = "`true` or `false`")),
     responses(
         (status = 200, description = "So it is", body = Done),
-        (status = 404, description = "There is no such wallet", body = WalletError),
         WalletErrors))]
 pub async fn set_primary(
     caller: Tenant,
@@ -211,16 +228,18 @@ pub async fn set_primary(
     };
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     let Some(Party::Wallet(wallet)) = Directory::resolve(&mut tx, caller.mode, &namespace).await? else {
-        return Err(refusal::unknown());
+        return Err(refusal::not_changed());
     };
     // Looked at again behind the lock: the wallet may have gone with its customer.
-    let (customer, wallets) = held(&app, &mut tx, &caller, &wallet.customer.to_string()).await?;
-    let wallet = wallets.into_iter().find(|held| held.id == wallet.id).ok_or_else(refusal::unknown)?;
+    let (known, wallets) = held(&app, &mut tx, &caller, &wallet.customer.to_string()).await?;
+    let wallet = wallets.iter().find(|held| held.id == wallet.id).ok_or_else(refusal::not_changed)?;
     if is_primary {
-        store::set_primary(&mut tx, customer, Some(wallet.id)).await?;
+        store::set_primary(&mut tx, known.id, Some(wallet.id)).await?;
     } else if wallet.is_primary {
-        store::set_primary(&mut tx, customer, None).await?;
+        store::set_primary(&mut tx, known.id, None).await?;
     }
+    let (by, now) = (ChangedBy::Key(caller.key_id), app.clock.now());
+    remember_names(&mut tx, caller.mode, &known, &Names::of(&wallets), by, now).await?;
     tx.commit().await?;
     Ok(Json(Done { message: "success" }))
 }

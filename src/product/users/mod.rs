@@ -34,6 +34,7 @@ pub use customer::{Customer, Directory};
 pub use customer_keys::CustomerKeys;
 pub use identity::{Identities, Known};
 pub use outside::OutsideMovements;
+pub use phone_change::Changer;
 pub use provisioning::Provisioning;
 pub use spending::{Holding, Spender};
 

@@ -16,6 +16,7 @@ use crate::foundation::{Mode, Phone};
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Error, Path, Posted, Result};
 use crate::product::App;
+use crate::product::customers::History;
 
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct UpdatePhone {
@@ -92,7 +93,8 @@ pub async fn update_phone_of(
 }
 
 async fn change(app: &App, tx: &mut TenantTx, held: &Held, new: &Phone, changer: Changer) -> Result<ProvisionedWallet> {
-    let directory = Directory::new(app.blind_indexer.clone(), held.mode);
-    let index = phone_change::change(tx, &app.keys, &directory, held, new, changer, app.clock.now()).await?;
+    let (directory, now) = (Directory::new(app.blind_indexer.clone(), held.mode), app.clock.now());
+    History::phone_moves(app, tx, (held.mode, held.customer.id), new, changer.clone(), now).await?;
+    let index = phone_change::change(tx, &app.keys, &directory, held, new, changer, now).await?;
     Ok(ProvisionedWallet::of(&held.customer, &index, ProvisionStatus::AlreadyExists))
 }

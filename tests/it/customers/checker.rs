@@ -24,6 +24,8 @@ struct Books {
     status: &'static str,
     /// Requests that it answers with 503 from now on, after having heard them.
     loses: usize,
+    /// A check about which it answers so every time.
+    silent_about: Option<Uuid>,
 }
 
 type Shared = Arc<Mutex<Books>>;
@@ -40,6 +42,9 @@ async fn service() -> (String, Shared) {
 }
 
 fn told(books: &mut Books, id: Uuid) -> Response {
+    if books.silent_about == Some(id) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     if books.loses > 0 {
         books.loses -= 1;
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -114,4 +119,80 @@ async fn a_service_that_does_not_deal_with_us_decides_nothing() {
     .await;
     assert_eq!(why, "the compliance service: status 404");
     assert_eq!(details(&acme.live, customer).await["complianceStatus"], "PENDING");
+}
+
+async fn check_of(app: &TestApp, customer: Uuid) -> Uuid {
+    let query = sqlx::query_scalar("select id from compliance_check where customer_id = $1");
+    query.bind(customer).fetch_one(&mut app.sql().await).await.unwrap()
+}
+
+async fn jobs_about(app: &TestApp, check: Uuid) -> i64 {
+    let query = sqlx::query_scalar("select count(*) from job where payload->>'check' = $1::text");
+    query.bind(check.to_string()).fetch_one(&mut app.sql().await).await.unwrap()
+}
+
+/// Waits until nobody has to ask about a check before this moment.
+async fn until_asked(app: &TestApp, check: Uuid, after: chrono::DateTime<chrono::Utc>) {
+    until("the check is asked about", || async {
+        let query = "select state = 'pending' and next_at > $2 from compliance_check where id = $1";
+        let query = sqlx::query_scalar::<_, bool>(query).bind(check).bind(after);
+        query.fetch_one(&mut app.sql().await).await.unwrap().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn however_long_a_service_is_away_one_job_asks_about_a_check() {
+    let (url, books) = service().await;
+    let app = checked_by(&url).await;
+    let (acme, badge) = acme(&app).await;
+    let lost = id_of(&onboard(&acme.live, &person(&acme, badge, 1)).await.expect(201));
+    let other = id_of(&onboard(&acme.live, &person(&acme, badge, 2)).await.expect(201));
+    let (customer, lost, other) = (lost, check_of(&app, lost).await, check_of(&app, other).await);
+    for check in [lost, other] {
+        until_asked(&app, check, app.app.clock.now() - chrono::TimeDelta::days(1)).await;
+    }
+    books.lock().unwrap().silent_about = Some(lost);
+    for _ in 0..4 {
+        app.app.clock.move_by(chrono::TimeDelta::minutes(1));
+        // Both are due at once: when the one has been asked about, the other was seen to.
+        until_asked(&app, other, app.app.clock.now()).await;
+    }
+    assert_eq!(jobs_about(&app, other).await, 5);
+    assert_eq!(jobs_about(&app, lost).await, 2, "the one that submitted it, and one that goes on asking");
+
+    {
+        let mut books = books.lock().unwrap();
+        (books.silent_about, books.status) = (None, "accepted");
+    }
+    let now = "update job set due_at = now() where status = 'waiting'";
+    sqlx::query(now).execute(&mut app.sql().await).await.unwrap();
+    until_compliance_is(&acme.live, customer, "ACCEPTED").await;
+}
+
+#[tokio::test]
+async fn papers_are_read_to_be_shown_and_only_those_that_the_customer_names() {
+    let (url, books) = service().await;
+    let app = checked_by(&url).await;
+    let (acme, badge) = acme(&app).await;
+    let customer = id_of(&onboard(&acme.live, &person(&acme, badge, 1)).await.expect(201));
+    until_asked(&app, check_of(&app, customer).await, app.app.clock.now() - chrono::TimeDelta::days(1)).await;
+    // Papers that cannot be opened are no obstacle to asking where a check stands.
+    let spoil = "update customer_document set content = '\\x00'::bytea";
+    sqlx::query(spoil).execute(&mut app.sql().await).await.unwrap();
+    books.lock().unwrap().status = "accepted";
+    app.app.clock.move_by(chrono::TimeDelta::minutes(1));
+    until_compliance_is(&acme.live, customer, "ACCEPTED").await;
+
+    // Nor are those in whose place others have come.
+    let mut update = super::update_of(&acme, badge, customer, 1);
+    update["passport"] = update["governmentDocuments"][0].clone();
+    for _ in 0..2 {
+        books.lock().unwrap().checks.clear();
+        acme.live.post("/tenant/customer/update", update.clone()).await.expect(202);
+        until_compliance_is(&acme.live, customer, "ACCEPTED").await;
+    }
+    let shown: Vec<usize> =
+        books.lock().unwrap().checks.values().map(|check| check["documents"].as_array().unwrap().len()).collect();
+    assert_eq!(shown, [4]);
 }

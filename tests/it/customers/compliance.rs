@@ -116,3 +116,43 @@ async fn nobody_is_accepted_where_nobody_looks() {
     .await;
     assert_eq!(standing(&details(&acme.live, live).await), ["PENDING", "INACTIVE", "PENDING"]);
 }
+
+#[tokio::test]
+async fn who_is_updated_while_somebody_looks_is_looked_at_as_they_are_now() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let customer = accepted(&acme, badge, 1).await;
+    let mut update = update_of(&acme, badge, customer, 1);
+    update["lastName"] = json!("Review");
+    acme.live.post("/tenant/customer/update", update.clone()).await.expect(202);
+    until_compliance_is(&acme.live, customer, "REVIEW").await;
+    // Whoever looks at the one is not to accept the other.
+    update["reRunComplianceCheck"] = json!(false);
+    update["lastName"] = json!("Reject");
+    acme.live.post("/tenant/customer/update", update).await.expect(202);
+    let told = until_compliance_is(&acme.live, customer, "REJECTED").await;
+    assert_eq!(standing(&told), ["REJECTED", "BLOCKED", "REJECTED"]);
+    app.app.clock.move_by(chrono::TimeDelta::minutes(2));
+    let states: Vec<String> = sqlx::query_scalar("select state from compliance_check order by id")
+        .fetch_all(&mut app.sql().await)
+        .await
+        .unwrap();
+    assert_eq!(states, ["accepted", "dropped", "rejected"]);
+}
+
+#[tokio::test]
+async fn who_moves_to_another_number_while_somebody_looks_is_looked_at_with_that_number() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    acme.customer(&crate::harness::tenant::phone(1)).await;
+    let customer = called(&acme, badge, 1, "Review").await;
+    until_compliance_is(&acme.live, customer, "REVIEW").await;
+    let (old, new) = (crate::harness::tenant::phone(1), crate::harness::tenant::phone(7));
+    let body = json!({"old_phone_number": old, "new_phone_number": new});
+    acme.live.post("/v1/users/update-phone", body).await.expect(200);
+    let states: Vec<String> = sqlx::query_scalar("select state from compliance_check order by id")
+        .fetch_all(&mut app.sql().await)
+        .await
+        .unwrap();
+    assert_eq!((states.len(), &*states[0]), (2, "dropped"));
+}

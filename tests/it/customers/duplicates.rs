@@ -32,7 +32,8 @@ async fn what_another_customer_has_is_refused_by_name() {
     assert_snapshot!(with(&[("customNamespace", json!("acme.ul"))]).await, @r#"400 {"errors":[{"message":"Custom namespace is taken","type":"Onboard Customer"}]}"#);
     assert_snapshot!(with(&[("customNamespace", json!("acme.person-1.ul"))]).await, @r#"400 {"errors":[{"message":"Custom namespace is taken","type":"Onboard Customer"}]}"#);
     // The same name with another number of the state's is another person.
-    with(&[("firstName", json!("Jone1")), ("ssn", json!("another"))]).await.expect(201);
+    let another = ["ssn", "tin", "stateLicenseId"].map(|number| (number, json!("another")));
+    with(&[&[("firstName", json!("Jone1"))][..], &another].concat()).await.expect(201);
 }
 
 #[tokio::test]
@@ -92,7 +93,7 @@ async fn fault_22_another_tenants_customer_is_not_there_in_any_route() {
     let traces = ["Jone1", "person1@mail", "acme.person-1", "person-1.eth", "0000000000000000000000000000000000000001"];
     let get = async |what: &str| globex.live.get(&format!("/tenant/customer/{what}/{customer}")).await.expect(404);
     let mut answers = vec![get("customer-full-details").await, get("pii-customer-details").await];
-    answers.push(globex.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(404));
+    answers.push(globex.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(400));
     let update = super::update_of(&globex, own, customer, 1);
     answers.push(globex.live.post("/tenant/customer/update", update).await.expect(400));
     let wallet = json!({
@@ -101,10 +102,10 @@ async fn fault_22_another_tenants_customer_is_not_there_in_any_route() {
     });
     answers.push(globex.live.post("/tenant/customer/add-wallet", wallet).await.expect(400));
     let name = json!({"customNamespace": "z.eth"});
-    answers.push(globex.live.put(&format!("/tenant/customer/{customer}"), name).await.expect(404));
+    answers.push(globex.live.put(&format!("/tenant/customer/{customer}"), name).await.expect(400));
     for named in ["acme.person-1.ul", "person-1.eth", "0x0000000000000000000000000000000000000001", "acme.ul"] {
         let path = format!("/tenant/customer/primary-wallet/{named}/false");
-        answers.push(globex.live.put(&path, json!({})).await.expect(404));
+        answers.push(globex.live.put(&path, json!({})).await.expect(400));
     }
     // Another tenant's badge is nobody's.
     let answer = onboard(&globex.live, &person(&globex, badge, 6)).await.expect(400);
@@ -114,4 +115,54 @@ async fn fault_22_another_tenants_customer_is_not_there_in_any_route() {
         assert!(traces.iter().all(|trace| !answer.text.contains(trace)), "{answer}");
     }
     assert_eq!(super::details(&acme.live, customer).await["wallets"][0]["isPrimary"], true);
+}
+
+#[tokio::test]
+async fn the_same_person_is_known_by_each_number_however_it_is_written() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let told = |index: u32, numbers: &[(&str, &str)]| {
+        let mut body = person(&acme, badge, index);
+        body["firstName"] = json!("Jone");
+        for number in ["ssn", "tin", "stateLicenseId"] {
+            body.as_object_mut().unwrap().remove(number);
+        }
+        for (number, text) in numbers {
+            body[*number] = json!(text);
+        }
+        body
+    };
+    onboard(&acme.live, &told(1, &[("ssn", "122-22-2332"), ("stateLicenseId", "D77")])).await.expect(201);
+    for same in [&[("ssn", "122222332")][..], &[("tin", "122 22 2332")], &[("stateLicenseId", "d-77"), ("ssn", "9")]] {
+        let answer = onboard(&acme.live, &told(2, same)).await.expect(400);
+        assert_eq!(answer.json["errors"][0]["error_code"], "ULOT0045", "{same:?}: {answer}");
+    }
+    onboard(&acme.live, &told(2, &[("ssn", "122-22-2333")])).await.expect(201);
+    // At once the database sees to it, whichever of their numbers each of them tells.
+    let answers = at_once(10, |index| {
+        let other = [("ssn", "5-5"), ("tin", "6-6")][index % 2];
+        let body = told(u32::try_from(index).unwrap() + 20, &[other, ("stateLicenseId", "77")]);
+        let caller = acme.live.clone();
+        async move { onboard(&caller, &body).await }
+    })
+    .await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!((answer.status, &answer.json["errors"][0]["error_code"]), (400, &json!("ULOT0045")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn another_tenants_own_wallet_is_nobodys_to_onboard() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let globex = app.tenant("globex").await;
+    let wallet = globex.customer(&phone(9)).await;
+    let mut body = person(&acme, badge, 1);
+    body["accountAddress"] = json!(wallet);
+    for said in ["", "globex.x.ul", "globex.ul"] {
+        body["ulNamespace"] = json!(said);
+        let answer = onboard(&acme.live, &body).await.expect(400);
+        assert_eq!(answer.json["errors"][0]["error_code"], "ULOT0043", "{answer}");
+    }
 }

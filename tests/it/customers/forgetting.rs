@@ -23,9 +23,23 @@ async fn nothing_of_a_forgotten_customer_can_be_opened_and_the_books_agree() {
     let mut update = super::update_of(&acme, badge, customer, 1);
     update["firstName"] = json!("Amber");
     acme.live.post("/tenant/customer/update", update).await.expect(202);
+    // Agreements, a consent and a wallet of their own with a badge.
+    let mut shown = crate::agreements::example();
+    shown["accountAddress"] = json!(format!("0x{:040x}", 1));
+    let agreement = acme.live.post(crate::agreements::PREVIEW, shown).await.expect(200).json["data"][0]["id"].clone();
+    let mut second = super::wallets::wallet(&acme, customer, 1);
+    second["financialBadgeId"] = json!(super::wallets::financial_badge(&app, &acme).await);
+    second["tokenSymbol"] = json!("USDC");
+    acme.live.post("/tenant/customer/add-wallet", second).await.expect(201);
+    let words = crate::consents::words(&acme.live, &acme).await;
+    let consent = json!({
+        "customerAccountId": customer, "dssVendorId": words["dssId"], "consentStatus": "ACCEPTED",
+        "consentVersion": words["currentActiveVersion"], "type": "ACH",
+    });
+    acme.live.post(crate::consents::ACCEPT, consent).await.expect(201);
     let indexes: Vec<String> = sqlx::query_scalar(
         "select blind_index from customer union all select email_index from customer_profile
-        union all select identification_index from customer_profile",
+        union all select index from customer_identifier",
     )
     .fetch_all(&mut app.sql().await)
     .await
@@ -46,11 +60,20 @@ async fn nothing_of_a_forgotten_customer_can_be_opened_and_the_books_agree() {
     for index in indexes {
         assert!(!dump.contains(&index), "an index is left");
     }
-    for table in ["customer_profile", "customer_change", "customer_document"] {
+    for table in ["customer_profile", "customer_change", "customer_document", "customer_identifier", "wallet_badge"] {
         let query = format!("select count(*) from {table}");
         let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&mut app.sql().await).await.unwrap();
         assert_eq!(count, 0, "{table}");
     }
+    let agreement = agreement.as_str().unwrap();
+    let shown = acme.live.get(&format!("{}?agreementId={agreement}", crate::agreements::LIST)).await.expect(200);
+    assert!(shown.json["data"][0]["content"].is_null() && !shown.text.contains("Jone"), "{shown}");
+    let consents: i64 = sqlx::query_scalar("select count(*) from customer_consent where customer_id = $1")
+        .bind(customer)
+        .fetch_one(&mut app.sql().await)
+        .await
+        .unwrap();
+    assert_eq!(consents, 1, "that somebody consented stays, without who it was");
     // Not even the answer that was kept for repetitions.
     let again = onboard(&keyed, &body).await;
     assert_snapshot!(again, @r#"400 {"errors":[{"message":"There is no account for the given customer Id","type":"Customer"}]}"#);
@@ -73,10 +96,12 @@ async fn a_forgotten_customer_is_nowhere_and_can_do_nothing() {
     for path in ["customer-full-details", "pii-customer-details"] {
         acme.live.get(&format!("/tenant/customer/{path}/{customer}")).await.expect(404);
     }
-    acme.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(404);
+    let again = acme.live.delete(&format!("/tenant/customer/forget/{customer}")).await;
+    assert_snapshot!(again, @r#"400 {"errors":[{"message":"something went wrong! please try again","type":"wallet user"}]}"#);
+    acme.live.delete("/tenant/customer/forget/x").await.expect(400);
     acme.live.post("/tenant/customer/update", super::update_of(&acme, badge, customer, 1)).await.expect(400);
-    acme.live.put(&format!("/tenant/customer/{customer}"), json!({"customNamespace": "x.eth"})).await.expect(404);
-    acme.live.put("/tenant/customer/primary-wallet/acme.person-1.ul/true", json!({})).await.expect(404);
+    acme.live.put(&format!("/tenant/customer/{customer}"), json!({"customNamespace": "x.eth"})).await.expect(400);
+    acme.live.put("/tenant/customer/primary-wallet/acme.person-1.ul/true", json!({})).await.expect(400);
     // By phone number there is nobody: no balance, no funding, no sending, no withdrawal.
     acme.live.get("/v1/users/balance?phone_number=%2B2250700000001").await.expect(404);
     acme.live.post("/v1/users/fund", fund_body(&phone(1), "dep-9", "1")).await.expect(404);

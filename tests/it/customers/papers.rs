@@ -126,3 +126,64 @@ async fn a_paper_of_megabytes_is_taken_and_a_larger_one_is_not() {
     let wallet = json!({"tenantId": acme.id, "padding": "x".repeat(1 << 20)});
     acme.live.post("/tenant/customer/add-wallet", wallet).await.expect(413);
 }
+
+#[tokio::test]
+async fn of_papers_that_were_replaced_the_newest_are_kept() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let customer = accepted(&acme, badge, 1).await;
+    sqlx::query(
+        "insert into customer_document (tenant_id, id, customer_id, mode, media_type, size, content)
+        select $1, gen_random_uuid(), $2, 'live', 'image/png', 1, 'x' from generate_series(1, 150)",
+    )
+    .bind(acme.id.0)
+    .bind(customer)
+    .execute(&mut app.sql().await)
+    .await
+    .unwrap();
+    let update = super::update_of(&acme, badge, customer, 1);
+    acme.live.post("/tenant/customer/update", update).await.expect(202);
+    super::until_compliance_is(&acme.live, customer, "ACCEPTED").await;
+    // Those that the customer is known by, and a hundred.
+    let named = super::details(&acme.live, customer).await["documents"].as_array().unwrap().len();
+    let kept: i64 =
+        sqlx::query_scalar("select count(*) from customer_document").fetch_one(&mut app.sql().await).await.unwrap();
+    assert_eq!((named, kept), (4, 104));
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_know_the_document_store_does_not_pretend() {
+    let (mut app, folder) = with_folder().await;
+    let (acme, badge) = acme(&app).await;
+    let customer = accepted(&acme, badge, 1).await;
+    until("the papers have moved", || async { (waiting(&app).await == 0).then_some(()) }).await;
+    let store = app.variables.remove("DOCUMENT_STORE").unwrap();
+    app.restart().await;
+    acme.at(&app.base_url).live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(200);
+    until("operators see the job", || async {
+        let query = "select last_error from job where kind = 'remove_documents' and status = 'dead'";
+        sqlx::query_scalar::<_, String>(query).fetch_optional(&mut app.sql().await).await.unwrap()
+    })
+    .await;
+    assert_eq!(files(&folder).len(), 4);
+    // Where it is known, the papers go.
+    app.variables.insert("DOCUMENT_STORE", store);
+    app.restart().await;
+    let dead = "update job set status = 'waiting', ended_at = null, due_at = now(), attempts = 0 where status = 'dead'";
+    sqlx::query(dead).execute(&mut app.sql().await).await.unwrap();
+    until("nothing is left", || async { files(&folder).is_empty().then_some(()) }).await;
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn where_there_is_no_document_store_nobody_looks_for_papers_in_one() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let customer = accepted(&acme, badge, 1).await;
+    acme.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(200);
+    let jobs: i64 = sqlx::query_scalar("select count(*) from job where kind = 'remove_documents'")
+        .fetch_one(&mut app.sql().await)
+        .await
+        .unwrap();
+    assert_eq!(jobs, 0);
+}

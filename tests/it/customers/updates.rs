@@ -155,6 +155,7 @@ async fn who_is_not_there_is_not_found() {
     let pii = async |id: &str| acme.live.get(&format!("/tenant/customer/pii-customer-details/{id}")).await;
     let nobody = Uuid::now_v7().to_string();
     assert_snapshot!(full(&nobody).await, @r#"404 {"errors":[{"message":"No data found for tenant","type":"No data found"}]}"#);
+    assert_snapshot!(pii(&nobody).await, @r#"404 {"errors":[{"message":"Please provide valid tenant id","type":"No data found"}]}"#);
     accepted(&acme, badge, 1).await;
     assert_snapshot!(full(&nobody).await, @r#"404 {"errors":[{"message":"There is no such customer account in the given tenant id","type":"No data available"}]}"#);
     assert_snapshot!(pii(&nobody).await, @r#"404 {"errors":[{"message":"There is no such customer account in the given tenant id","type":"No data available"}]}"#);

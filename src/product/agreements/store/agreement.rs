@@ -52,11 +52,12 @@ pub async fn insert(tx: &mut TenantTx, new: &NewAgreement<'_>) -> db::Result<()>
     .map(drop)
 }
 
-/// The customer of a mode whose wallet this is.
+/// The customer of a mode whose wallet this is, whom nobody forgets until the transaction ends.
 pub async fn customer_of(tx: &mut TenantTx, mode: Mode, account: &[u8]) -> db::Result<Option<Uuid>> {
     let customer = sqlx::query_scalar!(
         "select c.id from wallet w join customer c on c.tenant_id = w.tenant_id and c.id = w.customer_id
-        where w.tenant_id = $1 and w.address = $2 and c.mode = $3 and c.forgotten_at is null limit 1",
+        where w.tenant_id = $1 and w.address = $2 and c.mode = $3 and c.forgotten_at is null
+        limit 1 for share of c",
         tx.tenant().0,
         account,
         mode.as_str(),
@@ -128,13 +129,61 @@ pub async fn decide(tx: &mut TenantTx, row: &Row, decided: &Decided<'_>) -> db::
 }
 
 /// Throws the keys away of what a customer was shown, also under wallets that became theirs later; returns how many.
+/// A customer of the other mode with the same address keeps theirs.
 pub async fn forget(tx: &mut TenantTx, customer: Uuid) -> db::Result<u64> {
     let forgotten = sqlx::query!(
-        "update agreement set wrapped_key = null
-        where tenant_id = $1 and wrapped_key is not null and (customer_id = $2 or account_address in (
-            select address from wallet where tenant_id = $1 and customer_id = $2))",
+        "update agreement a set wrapped_key = null
+        where tenant_id = $1 and wrapped_key is not null and (customer_id = $2 or customer_id is null and exists (
+            select from wallet w where w.tenant_id = $1 and w.customer_id = $2
+                and w.mode = a.mode and w.address = a.account_address))",
         tx.tenant().0,
         customer,
     );
     Ok(forgotten.execute(&mut **tx).await?.rows_affected())
+}
+
+/// Throws the keys away of what was shown before `before` to people who said nothing and became nobody's customer;
+/// returns how many.
+pub async fn forget_undecided(tx: &mut TenantTx, before: DateTime<Utc>) -> db::Result<u64> {
+    let forgotten = sqlx::query!(
+        "update agreement a set wrapped_key = null
+        where tenant_id = $1 and status = 'PENDING' and customer_id is null and wrapped_key is not null
+            and created_at < $2 and not exists (
+                select from wallet w where w.tenant_id = a.tenant_id and w.mode = a.mode
+                    and w.address = a.account_address)",
+        tx.tenant().0,
+        before,
+    );
+    Ok(forgotten.execute(&mut **tx).await?.rows_affected())
+}
+
+/// How an agreement was decided on, for who has to prove it.
+pub struct Evidence {
+    pub kind: String,
+    pub version: i32,
+    pub mode: String,
+    pub customer_id: Option<Uuid>,
+    pub status: String,
+    pub created_at: DateTime<Utc>,
+    pub decided_at: Option<DateTime<Utc>>,
+    /// The name of the API key.
+    pub decided_by: Option<String>,
+    pub decided_from: Option<Vec<u8>>,
+    pub wrapped_key: Option<Vec<u8>>,
+}
+
+/// How an agreement of either mode was decided on.
+pub async fn evidence(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Evidence>> {
+    let evidence = sqlx::query_as!(
+        Evidence,
+        r#"select t.kind, t.version, a.mode, a.customer_id, a.status, a.created_at, a.decided_at,
+            k.name as "decided_by?", a.decided_from, a.wrapped_key
+        from agreement a
+        join agreement_template t on t.tenant_id = a.tenant_id and t.id = a.template_id
+        left join api_key k on k.tenant_id = a.tenant_id and k.id = a.decided_by
+        where a.tenant_id = $1 and a.id = $2"#,
+        tx.tenant().0,
+        id,
+    );
+    evidence.fetch_optional(&mut **tx).await
 }

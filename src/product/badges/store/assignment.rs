@@ -208,6 +208,20 @@ pub async fn take_from_wallets(
     Ok(taken.execute(&mut **tx).await?.rows_affected() > 0)
 }
 
+/// Removes the badges of all of a customer's addresses but that of the wallet that is ours.
+pub async fn forget_external(tx: &mut TenantTx, customer: Uuid) -> db::Result<()> {
+    sqlx::query!(
+        "delete from wallet_badge b where tenant_id = $1 and customer_id = $2 and not exists (
+            select from wallet w where w.tenant_id = b.tenant_id and w.customer_id = b.customer_id
+                and w.address = b.wallet and w.kind = 'smart')",
+        tx.tenant().0,
+        customer,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 /// Notes whether a customer has a badge still.
 pub async fn reckon(tx: &mut TenantTx, customer: Uuid) -> db::Result<()> {
     sqlx::query!(

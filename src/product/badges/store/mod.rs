@@ -12,8 +12,8 @@ use crate::db::{self, Error, TenantTx};
 use crate::http::{self, OnConstraint};
 
 pub use assignment::{
-    AssignmentRow, assign, assign_to_wallet, assignments, end, end_identification, has_wallet, mark_badged, mode_of,
-    of_customer, reckon,
+    AssignmentRow, assign, assign_to_wallet, assignments, end, end_identification, forget_external, has_wallet,
+    mark_badged, mode_of, of_customer, reckon,
 };
 pub use assignment::{group_of, take_from_wallets, wallets_with};
 pub use link::{link, linked_tokens, links_of, unlink};

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::db::{self, EngineTx, Error, TenantTx};
-use crate::foundation::Mode;
+use crate::foundation::{Mode, Sealed};
 
 /// A check that has not ended.
 pub struct Check {
@@ -58,6 +58,17 @@ pub async fn newest_check(tx: &mut TenantTx, customer: Uuid) -> db::Result<Optio
     .await
 }
 
+/// Whether a check of a customer's has not ended.
+pub async fn has_open_check(tx: &mut TenantTx, customer: Uuid) -> db::Result<bool> {
+    let exists = sqlx::query_scalar!(
+        r#"select exists (
+            select from compliance_check where tenant_id = $1 and customer_id = $2 and ended_at is null) as "exists!""#,
+        tx.tenant().0,
+        customer,
+    );
+    exists.fetch_one(&mut **tx).await
+}
+
 /// Ends a customer's open checks without a verdict: another one takes their place, or nobody asks any more.
 pub async fn supersede_checks(tx: &mut TenantTx, customer: Uuid, now: DateTime<Utc>) -> db::Result<()> {
     sqlx::query!(
@@ -102,7 +113,7 @@ fn check(id: Uuid, customer: Uuid, mode: &str, state: &str) -> db::Result<Check>
     Ok(Check { id, customer, mode, was_heard: state != "waiting" })
 }
 
-/// Notes where a check stands; a state that ends it ends it.
+/// Notes where a check stands; a state that ends it ends it. Nobody is on their way to ask any more.
 pub async fn end_check(
     tx: &mut TenantTx,
     id: Uuid,
@@ -111,7 +122,7 @@ pub async fn end_check(
     next_at: Option<DateTime<Utc>>,
 ) -> db::Result<()> {
     sqlx::query!(
-        "update compliance_check set state = $3, asked_at = coalesce(asked_at, $4), next_at = $5,
+        "update compliance_check set state = $3, asked_at = coalesce(asked_at, $4), next_at = $5, queued = false,
             ended_at = case when $3 in ('accepted', 'rejected') then $4 end
         where tenant_id = $1 and id = $2 and ended_at is null",
         tx.tenant().0,
@@ -125,15 +136,56 @@ pub async fn end_check(
     .map(drop)
 }
 
-/// Checks of any tenant that are to be asked about again.
-pub async fn due_checks(tx: &mut EngineTx, now: DateTime<Utc>, limit: i64) -> db::Result<Vec<(Uuid, Uuid)>> {
+/// Takes up to `limit` checks of any tenant that are to be asked about again: nobody takes one again before it was heard of.
+pub async fn take_due_checks(tx: &mut EngineTx, now: DateTime<Utc>, limit: i64) -> db::Result<Vec<(Uuid, Uuid)>> {
     let rows = sqlx::query!(
-        "select tenant_id, id from compliance_check
-        where state in ('pending', 'review') and next_at <= $1 order by next_at limit $2",
+        "with due as (
+            select tenant_id, id from compliance_check
+            where state in ('pending', 'review') and not queued and next_at <= $1
+            order by next_at limit $2 for update skip locked)
+        update compliance_check c set queued = true from due
+        where c.tenant_id = due.tenant_id and c.id = due.id returning c.tenant_id, c.id",
         now,
         limit,
     )
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows.into_iter().map(|row| (row.tenant_id, row.id)).collect())
+}
+
+/// A check as operators see it.
+pub struct OpenCheck {
+    pub id: Uuid,
+    pub customer: Uuid,
+    pub mode: String,
+    pub state: String,
+    pub created_at: DateTime<Utc>,
+    pub asked_at: Option<DateTime<Utc>>,
+}
+
+/// Up to `limit + 1` checks that have not ended, newest first, after the cursor.
+pub async fn open_checks(tx: &mut TenantTx, after: Option<Uuid>, limit: i64) -> db::Result<Vec<OpenCheck>> {
+    sqlx::query_as!(
+        OpenCheck,
+        "select id, customer_id as customer, mode, state, created_at, asked_at from compliance_check
+        where tenant_id = $1 and ended_at is null and ($2::uuid is null or id < $2) order by id desc limit $3",
+        tx.tenant().0,
+        after,
+        limit + 1,
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Writes down that an operator has ended a check, and why.
+pub async fn note_operator(tx: &mut TenantTx, id: Uuid, reason: &Sealed) -> db::Result<()> {
+    sqlx::query!(
+        "update compliance_check set ended_by = 'operator', decision_sealed = $3 where tenant_id = $1 and id = $2",
+        tx.tenant().0,
+        id,
+        reason.0,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
 }

@@ -57,29 +57,60 @@ pub async fn mark_stored(tx: &mut TenantTx, id: Uuid) -> db::Result<bool> {
     Ok(updated > 0 || waiting_document(tx, id).await?.is_some())
 }
 
-/// The papers of a customer: id and media type.
-pub async fn documents_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<(Uuid, String)>> {
+/// Of these papers of a customer id, media type and the sealed bytes as far as they are here.
+pub async fn documents_of(
+    tx: &mut TenantTx,
+    customer: Uuid,
+    wanted: &[Uuid],
+) -> db::Result<Vec<(Uuid, String, Option<Vec<u8>>)>> {
     let rows = sqlx::query!(
-        "select id, media_type from customer_document where tenant_id = $1 and customer_id = $2 order by id",
+        "select id, media_type, content from customer_document
+        where tenant_id = $1 and customer_id = $2 and id = any($3::uuid[]) order by id",
         tx.tenant().0,
         customer,
+        wanted,
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.media_type)).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row.media_type, row.content)).collect())
 }
 
-/// A paper's sealed bytes as far as they are here.
-pub async fn content_of(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Vec<u8>>> {
-    Ok(waiting_document(tx, id).await?.flatten())
+/// A paper that was removed.
+pub struct Deleted {
+    pub id: Uuid,
+    /// Whether the document store has it.
+    pub was_stored: bool,
 }
 
-/// Removes a customer's papers; their ids.
-pub async fn delete_documents(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<Uuid>> {
-    let ids = sqlx::query_scalar!(
-        "delete from customer_document where tenant_id = $1 and customer_id = $2 returning id",
+/// Removes a customer's papers.
+pub async fn delete_documents(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<Deleted>> {
+    let deleted = sqlx::query_as!(
+        Deleted,
+        r#"delete from customer_document where tenant_id = $1 and customer_id = $2
+        returning id, stored_at is not null as "was_stored!""#,
         tx.tenant().0,
         customer,
     );
-    ids.fetch_all(&mut **tx).await
+    deleted.fetch_all(&mut **tx).await
+}
+
+/// Removes those of a customer's papers that nothing names, but for the newest `kept`.
+pub async fn delete_oldest_documents(
+    tx: &mut TenantTx,
+    customer: Uuid,
+    named: &[Uuid],
+    kept: i64,
+) -> db::Result<Vec<Deleted>> {
+    let deleted = sqlx::query_as!(
+        Deleted,
+        r#"delete from customer_document where tenant_id = $1 and id in (
+            select id from customer_document where tenant_id = $1 and customer_id = $2 and id <> all($3::uuid[])
+            order by id desc offset $4)
+        returning id, stored_at is not null as "was_stored!""#,
+        tx.tenant().0,
+        customer,
+        named,
+        kept,
+    );
+    deleted.fetch_all(&mut **tx).await
 }

@@ -7,6 +7,7 @@ use crate::db::{self, Error, TenantTx};
 use crate::foundation::{BlindIndex, Mode, Sealed};
 use crate::product::customers::kind::Kind;
 use crate::product::customers::status::{Account, Decision, Standing};
+use crate::product::customers::verified::Verified;
 
 /// A profile as stored.
 pub struct ProfileRow {
@@ -16,13 +17,16 @@ pub struct ProfileRow {
     pub denial: Option<Sealed>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    pub verified: Verified,
 }
 
 /// By what a document was changed.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum ChangedBy {
     /// An API key.
     Key(Uuid),
+    /// Somebody at the dashboard, by the token's subject.
+    Subject(String),
     /// What an identity check has proven.
     IdentityCheck(Uuid),
 }
@@ -32,7 +36,8 @@ pub struct Change {
     pub old: Sealed,
     pub new: Sealed,
     pub remarks: Option<Sealed>,
-    /// The name of the API key by which it was made; none of what an identity check has changed.
+    /// The name of the API key by which it was made, or the subject of the dashboard's token; none of what an identity check
+    /// has changed.
     pub by: Option<String>,
     pub at: DateTime<Utc>,
 }
@@ -42,21 +47,19 @@ pub async fn insert_profile(
     mode: Mode,
     (customer, kind): (Uuid, Kind),
     document: &Sealed,
-    indexes: (&BlindIndex, &BlindIndex),
+    email: &BlindIndex,
     now: DateTime<Utc>,
 ) -> db::Result<()> {
     let standing = Standing::ONBOARDED;
     sqlx::query!(
-        "insert into customer_profile (tenant_id, customer_id, mode, document, email_index, identification_index,
-            onboarding_status, compliance_status, kyc_status, account_status, funding_status, created_at, updated_at,
-            kind)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)",
+        "insert into customer_profile (tenant_id, customer_id, mode, document, email_index, onboarding_status,
+            compliance_status, kyc_status, account_status, funding_status, created_at, updated_at, kind)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
         tx.tenant().0,
         customer,
         mode.as_str(),
         document.0,
-        indexes.0.as_str(),
-        indexes.1.as_str(),
+        email.as_str(),
         standing.onboarding.as_str(),
         standing.compliance.as_str(),
         standing.kyc.as_str(),
@@ -74,18 +77,61 @@ pub async fn update_profile(
     tx: &mut TenantTx,
     customer: Uuid,
     document: &Sealed,
-    indexes: (&BlindIndex, &BlindIndex),
+    email: &BlindIndex,
     now: DateTime<Utc>,
 ) -> db::Result<()> {
     sqlx::query!(
-        "update customer_profile set document = $3, email_index = $4, identification_index = $5, updated_at = $6
+        "update customer_profile set document = $3, email_index = $4, updated_at = $5
         where tenant_id = $1 and customer_id = $2",
         tx.tenant().0,
         customer,
         document.0,
-        indexes.0.as_str(),
-        indexes.1.as_str(),
+        email.as_str(),
         now,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Makes these what a customer is found by as a person, in place of what they were found by before.
+pub async fn set_identifiers(
+    tx: &mut TenantTx,
+    mode: Mode,
+    customer: Uuid,
+    identifiers: &[BlindIndex],
+) -> db::Result<()> {
+    let words: Vec<&str> = identifiers.iter().map(BlindIndex::as_str).collect();
+    sqlx::query!(
+        "delete from customer_identifier where tenant_id = $1 and customer_id = $2 and index <> all($3::text[])",
+        tx.tenant().0,
+        customer,
+        &words as &[&str],
+    )
+    .execute(&mut **tx)
+    .await?;
+    // In one order, so that two who have several in common wait for each other and not in a circle.
+    sqlx::query!(
+        "insert into customer_identifier (tenant_id, mode, customer_id, index)
+        select $1, $2, $3, index from unnest($4::text[]) as new (index) order by index
+        on conflict (tenant_id, customer_id, index) do nothing",
+        tx.tenant().0,
+        mode.as_str(),
+        customer,
+        &words as &[&str],
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Writes down what of a customer is verified.
+pub async fn set_verified(tx: &mut TenantTx, customer: Uuid, verified: &Verified) -> db::Result<()> {
+    sqlx::query!(
+        "update customer_profile set verified = $3 where tenant_id = $1 and customer_id = $2",
+        tx.tenant().0,
+        customer,
+        &verified.words() as &[&str],
     )
     .execute(&mut **tx)
     .await
@@ -121,7 +167,7 @@ pub async fn set_standing(
 pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::Result<Option<ProfileRow>> {
     let row = sqlx::query!(
         "select kind, document, onboarding_status, compliance_status, kyc_status, account_status, funding_status,
-            denial_sealed, created_at, updated_at
+            denial_sealed, created_at, updated_at, verified
         from customer_profile where tenant_id = $1 and mode = $2 and customer_id = $3",
         tx.tenant().0,
         mode.as_str(),
@@ -145,6 +191,7 @@ pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::
         denial: row.denial_sealed.map(Sealed),
         created_at: row.created_at,
         updated_at: row.updated_at,
+        verified: Verified::from_words(&row.verified),
     }))
 }
 
@@ -190,12 +237,15 @@ pub async fn find_by_email(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) ->
     id.fetch_optional(&mut **tx).await
 }
 
-pub async fn find_by_person(tx: &mut TenantTx, mode: Mode, index: &BlindIndex) -> db::Result<Option<Uuid>> {
+/// A customer who is known by any of these.
+pub async fn find_by_person(tx: &mut TenantTx, mode: Mode, identifiers: &[BlindIndex]) -> db::Result<Option<Uuid>> {
+    let words: Vec<&str> = identifiers.iter().map(BlindIndex::as_str).collect();
     let id = sqlx::query_scalar!(
-        "select customer_id from customer_profile where tenant_id = $1 and mode = $2 and identification_index = $3",
+        "select customer_id from customer_identifier
+        where tenant_id = $1 and mode = $2 and index = any($3::text[]) limit 1",
         tx.tenant().0,
         mode.as_str(),
-        index.as_str(),
+        &words as &[&str],
     );
     id.fetch_optional(&mut **tx).await
 }
@@ -209,14 +259,15 @@ pub async fn insert_change(
     by: ChangedBy,
     now: DateTime<Utc>,
 ) -> db::Result<()> {
-    let (key, check) = match by {
-        ChangedBy::Key(key) => (Some(key), None),
-        ChangedBy::IdentityCheck(check) => (None, Some(check)),
+    let (key, check, subject) = match by {
+        ChangedBy::Key(key) => (Some(key), None, None),
+        ChangedBy::IdentityCheck(check) => (None, Some(check), None),
+        ChangedBy::Subject(subject) => (None, None, Some(subject)),
     };
     sqlx::query!(
         "insert into customer_change (tenant_id, id, customer_id, mode, old_sealed, new_sealed, remarks_sealed, key_id,
-            identity_check_id, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            identity_check_id, subject, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         tx.tenant().0,
         Uuid::now_v7(),
         customer,
@@ -226,6 +277,7 @@ pub async fn insert_change(
         remarks.map(|sealed| sealed.0.as_slice()),
         key,
         check,
+        subject,
         now,
     )
     .execute(&mut **tx)
@@ -233,14 +285,15 @@ pub async fn insert_change(
     .map(drop)
 }
 
-/// All changes of a customer, newest first.
-pub async fn changes_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<Change>> {
+/// The newest changes of a customer, `limit` at most.
+pub async fn changes_of(tx: &mut TenantTx, customer: Uuid, limit: i64) -> db::Result<Vec<Change>> {
     let rows = sqlx::query!(
-        r#"select c.old_sealed, c.new_sealed, c.remarks_sealed, k.name as "name?", c.created_at
+        r#"select c.old_sealed, c.new_sealed, c.remarks_sealed, coalesce(k.name, c.subject) as by, c.created_at
         from customer_change c left join api_key k on k.tenant_id = c.tenant_id and k.id = c.key_id
-        where c.tenant_id = $1 and c.customer_id = $2 order by c.id desc"#,
+        where c.tenant_id = $1 and c.customer_id = $2 order by c.id desc limit $3"#,
         tx.tenant().0,
         customer,
+        limit,
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -250,7 +303,7 @@ pub async fn changes_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<Cha
             old: Sealed(row.old_sealed),
             new: Sealed(row.new_sealed),
             remarks: row.remarks_sealed.map(Sealed),
-            by: row.name,
+            by: row.by,
             at: row.created_at,
         })
         .collect())
@@ -260,6 +313,9 @@ pub async fn changes_of(tx: &mut TenantTx, customer: Uuid) -> db::Result<Vec<Cha
 pub async fn delete_profile(tx: &mut TenantTx, customer: Uuid) -> db::Result<()> {
     let tenant = tx.tenant().0;
     sqlx::query!("delete from customer_change where tenant_id = $1 and customer_id = $2", tenant, customer)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query!("delete from customer_identifier where tenant_id = $1 and customer_id = $2", tenant, customer)
         .execute(&mut **tx)
         .await?;
     sqlx::query!("delete from customer_profile where tenant_id = $1 and customer_id = $2", tenant, customer)

@@ -25,34 +25,35 @@ pub struct NewExternal<'a> {
     pub mode: Mode,
     pub customer: Uuid,
     pub address: Address,
-    pub namespace: &'a Namespace,
     pub custom: Option<&'a CustomNamespace>,
     pub provider: Option<&'a str>,
     /// As which another tenant knows the address.
     pub known_as: Option<&'a str>,
 }
 
-/// The first of a customer's wallets is the primary one.
-pub async fn insert_external(tx: &mut TenantTx, new: &NewExternal<'_>) -> db::Result<()> {
-    sqlx::query!(
+/// The first of a customer's wallets is the primary one. `false`, and nothing is stored, when the name looks like one that
+/// a wallet has: two who want one at the same moment come here after having looked.
+pub async fn insert_external(tx: &mut TenantTx, new: &NewExternal<'_>, name: &Namespace) -> db::Result<bool> {
+    let inserted = sqlx::query!(
         "insert into wallet (tenant_id, id, customer_id, mode, kind, address, namespace, custom_namespace,
             custom_skeleton, namespace_provider, known_as, is_primary)
         select $1, $2, $3, $4, 'external', $5, $6, $7, $8, $9, $10, not exists (
-            select from wallet where tenant_id = $1 and customer_id = $3 and is_primary)",
+            select from wallet where tenant_id = $1 and customer_id = $3 and is_primary)
+        on conflict (mode, diolkos_skeleton(namespace)) do nothing",
         tx.tenant().0,
         Uuid::now_v7(),
         new.customer,
         new.mode.as_str(),
         new.address.as_slice(),
-        new.namespace.as_str(),
+        name.as_str(),
         new.custom.map(CustomNamespace::as_str),
         new.custom.map(CustomNamespace::skeleton),
         new.custom.and(new.provider),
         new.known_as,
     )
     .execute(&mut **tx)
-    .await
-    .map(drop)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
 }
 
 /// A customer's wallets, oldest first.
@@ -123,13 +124,25 @@ pub async fn by_custom_namespace(tx: &mut TenantTx, mode: Mode, name: &CustomNam
     .await
 }
 
+/// Whether none of the transaction's tenant's wallets has a name that looks like this.
 pub async fn namespace_is_free(tx: &mut TenantTx, mode: Mode, namespace: &Namespace) -> db::Result<bool> {
-    Ok(by_namespace(tx, mode, namespace.as_str()).await?.is_none())
+    let is_free = sqlx::query_scalar!(
+        r#"select not exists (
+            select from wallet where tenant_id = $1 and mode = $2
+                and diolkos_skeleton(namespace) = diolkos_skeleton($3)) as "is_free!""#,
+        tx.tenant().0,
+        mode.as_str(),
+        namespace.as_str(),
+    );
+    is_free.fetch_one(&mut **tx).await
 }
 
+/// Gives a wallet another custom name; where that is registered nobody has told.
 pub async fn set_custom_namespace(tx: &mut TenantTx, wallet: Uuid, name: &CustomNamespace) -> db::Result<()> {
     sqlx::query!(
-        "update wallet set custom_namespace = $3, custom_skeleton = $4 where tenant_id = $1 and id = $2",
+        "update wallet set custom_namespace = $3, custom_skeleton = $4,
+            namespace_provider = case when custom_namespace = $3 then namespace_provider end
+        where tenant_id = $1 and id = $2",
         tx.tenant().0,
         wallet,
         name.as_str(),
@@ -194,11 +207,11 @@ pub async fn tenant(tx: &mut TenantTx) -> db::Result<(String, String)> {
     row.fetch_one(&mut **tx).await.map(|row| (row.namespace, row.name))
 }
 
-/// The names that other tenants' namespaces give an address.
+/// The names that other tenants' namespaces give an address; an empty one for a wallet of ours, which has none.
 pub async fn known_elsewhere(tx: &mut EngineTx, mode: Mode, tenant: Uuid, address: Address) -> db::Result<Vec<String>> {
     let names = sqlx::query_scalar!(
         r#"select coalesce(namespace, '') as "namespace!" from wallet
-        where mode = $1 and address = $2 and tenant_id <> $3 and kind = 'external'"#,
+        where mode = $1 and address = $2 and tenant_id <> $3"#,
         mode.as_str(),
         address.as_slice(),
         tenant,
@@ -206,12 +219,7 @@ pub async fn known_elsewhere(tx: &mut EngineTx, mode: Mode, tenant: Uuid, addres
     names.fetch_all(&mut **tx).await
 }
 
-/// Whether a name is some tenant's root, or one that we have given some wallet.
-pub async fn name_exists(tx: &mut EngineTx, name: &str) -> db::Result<bool> {
-    let exists = sqlx::query_scalar!(
-        r#"select exists (select from tenant where namespace = $1)
-            or exists (select from wallet where mode in ('live', 'test') and namespace = $1) as "exists!""#,
-        name,
-    );
-    exists.fetch_one(&mut **tx).await
+/// The roots of all tenants' names.
+pub async fn roots(tx: &mut EngineTx) -> db::Result<Vec<String>> {
+    sqlx::query_scalar!("select namespace from tenant").fetch_all(&mut **tx).await
 }

@@ -1,0 +1,139 @@
+//! What is remembered of a customer's names and numbers, and for how many changes.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{accepted, acme, badge as new_badge, details, update_of};
+use crate::harness::app::TestApp;
+use crate::harness::tenant::{TestTenant, phone};
+
+async fn pii(tenant: &TestTenant, customer: Uuid) -> Value {
+    let answer = tenant.live.get(&format!("/tenant/customer/pii-customer-details/{customer}")).await.expect(200);
+    answer.json["data"].clone()
+}
+
+async fn history(tenant: &TestTenant, customer: Uuid) -> Vec<Value> {
+    pii(tenant, customer).await["historyData"].as_array().unwrap().clone()
+}
+
+fn both(change: &Value, field: &str) -> (Value, Value) {
+    (change["oldDetails"][field].clone(), change["newDetails"][field].clone())
+}
+
+fn custom(change: &Value) -> [&str; 2] {
+    ["oldDetails", "newDetails"].map(|side| change[side]["customNamespace"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn every_change_tells_what_names_were_then() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let customer = accepted(&acme, badge, 1).await;
+    let mut update = update_of(&acme, badge, customer, 1);
+    update["firstName"] = json!("Amber");
+    update["reRunComplianceCheck"] = json!(false);
+    acme.live.post("/tenant/customer/update", update).await.expect(202);
+    let name = json!({"customNamespace": "amber.eth"});
+    for _ in 0..2 {
+        // The second time nothing changes.
+        acme.live.put(&format!("/tenant/customer/{customer}"), name.clone()).await.expect(200);
+    }
+    let wallet = super::wallets::wallet(&acme, customer, 1);
+    acme.live.post("/tenant/customer/add-wallet", wallet).await.expect(201);
+    for _ in 0..2 {
+        let path = "/tenant/customer/primary-wallet/acme.second1.ul/true";
+        acme.live.put(path, json!({})).await.expect(200);
+    }
+
+    let history = history(&acme, customer).await;
+    let names: Vec<[&str; 2]> = history.iter().map(custom).collect();
+    assert_eq!(
+        names,
+        [
+            ["amber.eth", "second1.eth"],
+            ["amber.eth", "amber.eth"],
+            ["person-1.eth", "amber.eth"],
+            ["person-1.eth", "person-1.eth"],
+        ]
+    );
+    assert_eq!(both(&history[3], "firstName"), (json!("Jone1"), json!("Amber")));
+    assert_eq!(both(&history[0], "firstName"), (json!("Amber"), json!("Amber")));
+    let wallets = |side: &str| history[1][side]["namespaces"].as_array().unwrap().len();
+    assert_eq!((wallets("oldDetails"), wallets("newDetails")), (1, 2));
+    assert_eq!(history[0]["newDetails"]["namespaces"][1]["isPrimary"], true);
+    assert!(history.iter().all(|change| change["updatedBy"] == "live"));
+}
+
+#[tokio::test]
+async fn a_number_that_moves_leaves_its_trace_however_it_moves() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    acme.customer(&phone(1)).await;
+    let customer = accepted(&acme, badge, 1).await;
+    let body = json!({"old_phone_number": phone(1), "new_phone_number": phone(7)});
+    acme.live.post("/v1/users/update-phone", body).await.expect(200);
+    let listed = acme.dashboard.get("/v1/dashboard/users").await.expect(200);
+    let reference = listed.json["data"][0]["blind_index"].as_str().unwrap().to_owned();
+    let path = format!("/v1/dashboard/users/{reference}/update-phone");
+    acme.dashboard.post(&path, json!({"new_phone_number": phone(8)})).await.expect(200);
+    // What fails leaves none.
+    acme.customer(&phone(9)).await;
+    let body = json!({"old_phone_number": phone(8), "new_phone_number": phone(9)});
+    acme.live.post("/v1/users/update-phone", body).await.expect(409);
+
+    let history = history(&acme, customer).await;
+    let moves: Vec<_> = history.iter().map(|change| both(change, "phoneNumber")).collect();
+    assert_eq!(moves, [(json!(phone(7)), json!(phone(8))), (json!(phone(1)), json!(phone(7)))]);
+    assert_eq!((&history[0]["updatedBy"], &history[1]["updatedBy"]), (&json!("test"), &json!("live")));
+    assert_eq!(details(&acme.live, customer).await["phoneNumber"], phone(8));
+}
+
+#[tokio::test]
+async fn what_is_verified_is_what_was_shown_and_has_not_changed() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let silver = new_badge(&app, &acme, "Silverone").await;
+    let customer = accepted(&acme, badge, 1).await;
+    let flags = async || {
+        let pii = pii(&acme, customer).await;
+        ["govtIdVerification", "poaVerificationStatus", "ssnVerificationStatus", "bankVerificationStatus"]
+            .map(|flag| pii[flag] == "Verified")
+    };
+    assert_eq!(flags().await, [true, true, true, false]);
+    let mut update = update_of(&acme, silver, customer, 1);
+    update["reRunComplianceCheck"] = json!(false);
+    for same in ["governmentDocuments", "proofOfAddress"] {
+        update.as_object_mut().unwrap().remove(same);
+    }
+    acme.live.post("/tenant/customer/update", update.clone()).await.expect(202);
+    assert_eq!(flags().await, [true, true, true, false], "nothing of it has changed");
+    update["ssn"] = json!("another");
+    acme.live.post("/tenant/customer/update", update.clone()).await.expect(202);
+    assert_eq!(flags().await, [true, true, false, false]);
+    let documented = update_of(&acme, silver, customer, 1);
+    update["governmentDocuments"] = documented["governmentDocuments"].clone();
+    acme.live.post("/tenant/customer/update", update.clone()).await.expect(202);
+    assert_eq!(flags().await, [false, true, false, false], "a paper that nobody has seen");
+    // Shown to whoever looks again, all of it is.
+    update["reRunComplianceCheck"] = json!(true);
+    acme.live.post("/tenant/customer/update", update).await.expect(202);
+    super::until_compliance_is(&acme.live, customer, "ACCEPTED").await;
+    assert_eq!(flags().await, [true, true, true, false]);
+}
+
+#[tokio::test]
+async fn an_answer_tells_of_the_newest_hundred_changes() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let customer = accepted(&acme, badge, 1).await;
+    acme.live.put(&format!("/tenant/customer/{customer}"), json!({"customNamespace": "a.eth"})).await.expect(200);
+    sqlx::query(
+        "insert into customer_change (tenant_id, id, customer_id, mode, old_sealed, new_sealed, key_id, created_at)
+        select tenant_id, gen_random_uuid(), customer_id, mode, old_sealed, new_sealed, key_id, created_at
+        from customer_change, generate_series(1, 120)",
+    )
+    .execute(&mut app.sql().await)
+    .await
+    .unwrap();
+    assert_eq!(history(&acme, customer).await.len(), 100);
+}
