@@ -152,11 +152,11 @@ async fn create(
         profile: &asked.told.profile,
         papers: &asked.told.papers,
         email,
-        identifiers: std::slice::from_ref(domain),
+        identification: std::slice::from_ref(domain),
         badge: asked.badge,
     };
     let refusals =
-        Refusals { email: refusal::email_taken, identifiers: refusal::domain_taken, badge: refusal::not_onboarded };
+        Refusals { email: refusal::email_taken, identification: refusal::domain_taken, badge: refusal::not_onboarded };
     newcomer.admit(tx, mode, refusals, now).await?;
     store::insert(tx, mode, known.id, name, now)
         .await

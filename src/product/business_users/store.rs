@@ -27,8 +27,7 @@ pub async fn exists(tx: &mut TenantTx, mode: Mode, by: By<'_>) -> db::Result<boo
         By::ControlPerson(index) => (None, None, None, Some(index.as_str())),
     };
     let found = sqlx::query_scalar!(
-        r#"select exists (select from customer_identifier
-                where tenant_id = $1 and mode = $2 and index = $3::text)
+        r#"select exists (select from customer_identifier where tenant_id = $1 and mode = $2 and index = $3::text)
             or exists (select from business_user where tenant_id = $1 and mode = $2 and name_index = $4::text)
             or exists (select from customer_profile where tenant_id = $1 and mode = $2 and email_index = $5::text)
             or exists (select from business_control_person

@@ -68,8 +68,8 @@ pub struct Newcomer<'a> {
     pub papers: &'a [Paper],
     /// By which their e-mail address is found.
     pub email: &'a BlindIndex,
-    /// By each of which they themselves are.
-    pub identifiers: &'a [BlindIndex],
+    /// By which they themselves are.
+    pub identification: &'a [BlindIndex],
     /// The identification badge that they get.
     pub badge: Uuid,
 }
@@ -80,7 +80,7 @@ pub struct Refusals {
     /// Somebody has the e-mail address.
     pub email: fn() -> Error,
     /// Somebody is the same.
-    pub identifiers: fn() -> Error,
+    pub identification: fn() -> Error,
     /// There is no such badge for them.
     pub badge: fn() -> Error,
 }
@@ -104,6 +104,9 @@ impl Newcomer<'_> {
         now: DateTime<Utc>,
     ) -> Result<Admitted> {
         let (known, claim) = (self.known, self.claim);
+        if !store::policy(tx).await?.onboarding {
+            return Err(refusal::tenant_blocked());
+        }
         let wallet = store::NewExternal {
             mode,
             customer: known.id,
@@ -117,9 +120,9 @@ impl Newcomer<'_> {
         store::insert_profile(tx, mode, (known.id, self.kind), &document, self.email, now)
             .await
             .on_constraint("customer_profile_email_unique", |_| (refusals.email)())?;
-        store::set_identifiers(tx, mode, known.id, self.identifiers)
+        store::set_identifiers(tx, mode, known.id, self.identification)
             .await
-            .on_constraint("customer_identifier_unique", |_| (refusals.identifiers)())?;
+            .on_constraint("customer_identifier_unique", |_| (refusals.identification)())?;
         papers::keep(tx, mode, known, self.papers).await?;
         let group = self.kind.user_group();
         let badge = Badges::assign_identification(tx, mode, group, known.id, self.badge, now).await?;

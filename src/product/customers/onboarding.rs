@@ -90,7 +90,7 @@ pub async fn onboard(caller: Tenant, State(app): State<App>, posted: Posted<Cust
     // other tenants have takes a connection of its own.
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     if let Some(first) = once.first(&mut tx, caller.mode).await? {
-        return repeat(&app, &mut tx, caller.mode, first).await;
+        return KeptAnswer::repeat(&app, &mut tx, caller.mode, first).await?.ok_or_else(refusal::no_account);
     }
     tx.commit().await?;
     let asked = read(&app, &caller, body).await?;
@@ -147,9 +147,6 @@ async fn create(
     now: DateTime<Utc>,
 ) -> Result<(Known, OnboardedCustomer)> {
     let (tenant, mode) = (caller.tenant, caller.mode);
-    if !store::policy(tx).await?.onboarding {
-        return Err(refusal::tenant_blocked());
-    }
     let Told { profile, papers } = &asked.told;
     let email = profile.email_index(&app.blind_indexer, tenant, mode)?;
     let person = profile.identifiers(&app.blind_indexer, tenant, mode)?;
@@ -168,12 +165,12 @@ async fn create(
         profile,
         papers,
         email: &email,
-        identifiers: &person,
+        identification: &person,
         badge: asked.badge,
     };
     let refusals = Refusals {
         email: refusal::email_taken,
-        identifiers: refusal::same_person,
+        identification: refusal::same_person,
         badge: refusal::badge_not_allocated,
     };
     let Admitted { namespace, badge } = newcomer.admit(tx, mode, refusals, now).await?;

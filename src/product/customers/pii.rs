@@ -113,7 +113,7 @@ pub struct PastChange {
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     new_details: Object,
     remarks: Value,
-    /// The name of the API key by which it was made, who made it at the dashboard, or `identity check`.
+    /// The name of the API key by which it was made, or who made it at the dashboard, or `identity check`.
     updated_by: String,
     created_at: DateTime<Utc>,
 }

@@ -27,7 +27,7 @@ pub struct Seen {
     pub standing: Standing,
     /// Why they were rejected.
     pub denial: Option<Object>,
-    /// What of them is verified.
+    /// What of it is verified.
     pub verified: Verified,
     /// When they were onboarded.
     pub created_at: DateTime<Utc>,
@@ -51,17 +51,9 @@ impl Seen {
             Some(sealed) => Some(open(&known.key, tx.tenant(), id, "denial", sealed)?),
             None => None,
         };
-        Ok(Some(Self {
-            id,
-            phone,
-            profile,
-            standing: row.standing,
-            denial,
-            verified: row.verified,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            key: known.key,
-        }))
+        let (created_at, updated_at) = (row.created_at, row.updated_at);
+        let (standing, verified) = (row.standing, row.verified);
+        Ok(Some(Self { id, phone, profile, standing, denial, verified, created_at, updated_at, key: known.key }))
     }
 
     /// The newest check by which they were or are looked at.

@@ -11,7 +11,7 @@ pub use check::{
     note_operator, open_checks, supersede_checks, take_due_checks,
 };
 pub use document::{
-    Deleted, Kept, content_of, delete_documents, delete_oldest_documents, documents_of, insert_documents, mark_stored,
+    Deleted, Kept, delete_documents, delete_oldest_documents, documents_of, insert_documents, mark_stored,
     waiting_document,
 };
 pub use policy::{policy, set_policy};

@@ -15,9 +15,9 @@ pub struct ProfileRow {
     pub document: Sealed,
     pub standing: Standing,
     pub denial: Option<Sealed>,
+    pub verified: Verified,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    pub verified: Verified,
 }
 
 /// By what a document was changed.
@@ -36,8 +36,8 @@ pub struct Change {
     pub old: Sealed,
     pub new: Sealed,
     pub remarks: Option<Sealed>,
-    /// The name of the API key by which it was made, or the subject of the dashboard's token; none of what an identity check
-    /// has changed.
+    /// The name of the API key by which it was made, or the subject of the dashboard's token; none of what an identity
+    /// check has changed.
     pub by: Option<String>,
     pub at: DateTime<Utc>,
 }
@@ -167,7 +167,7 @@ pub async fn set_standing(
 pub async fn find_profile(tx: &mut TenantTx, mode: Mode, customer: Uuid) -> db::Result<Option<ProfileRow>> {
     let row = sqlx::query!(
         "select kind, document, onboarding_status, compliance_status, kyc_status, account_status, funding_status,
-            denial_sealed, created_at, updated_at, verified
+            denial_sealed, verified, created_at, updated_at
         from customer_profile where tenant_id = $1 and mode = $2 and customer_id = $3",
         tx.tenant().0,
         mode.as_str(),
@@ -259,14 +259,14 @@ pub async fn insert_change(
     by: ChangedBy,
     now: DateTime<Utc>,
 ) -> db::Result<()> {
-    let (key, check, subject) = match by {
+    let (key, subject, check) = match by {
         ChangedBy::Key(key) => (Some(key), None, None),
-        ChangedBy::IdentityCheck(check) => (None, Some(check), None),
-        ChangedBy::Subject(subject) => (None, None, Some(subject)),
+        ChangedBy::Subject(subject) => (None, Some(subject), None),
+        ChangedBy::IdentityCheck(check) => (None, None, Some(check)),
     };
     sqlx::query!(
         "insert into customer_change (tenant_id, id, customer_id, mode, old_sealed, new_sealed, remarks_sealed, key_id,
-            identity_check_id, subject, created_at)
+            subject, identity_check_id, created_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         tx.tenant().0,
         Uuid::now_v7(),
@@ -276,8 +276,8 @@ pub async fn insert_change(
         new.0,
         remarks.map(|sealed| sealed.0.as_slice()),
         key,
-        check,
         subject,
+        check,
         now,
     )
     .execute(&mut **tx)
