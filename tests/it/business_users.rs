@@ -252,15 +252,12 @@ async fn a_business_has_wallets_of_its_own_and_a_person_others() {
 async fn what_a_wallet_of_a_business_holds_is_asked_of_the_chain() {
     let app = TestApp::new().await;
     let (acme, badge) = acme(&app).await;
-    acme.top_up("USDC", "100").await;
-    // An address that has been paid: that of a customer's wallet in another tenant's eyes is just an address.
-    let wallet = acme.customer_with(&crate::harness::tenant::phone(1), "7.5").await;
-    let globex = app.tenant("globex").await;
-    let theirs = self::badge(&app, &globex).await;
+    let (wallet, held) = (crate::harness::engine::stranger(), alloy::primitives::U256::from(7_500_000));
+    let usdc = app.services.contracts.usdc;
+    diolkos::dev::contracts::mint(&app.services.rpc_url, usdc, wallet, held).await.unwrap();
     let mut body = business(badge, 1);
-    (body["accountAddress"], body["badgeId"]) = (json!(wallet.to_string()), json!(theirs));
-    body["clientToken"] = json!("USDC");
-    let business = id_of(&onboard(&globex.live, &body).await.expect(201));
-    let told = details(&globex.live, business).await;
+    (body["accountAddress"], body["clientToken"]) = (json!(wallet.to_string()), json!("USDC"));
+    let business = id_of(&onboard(&acme.live, &body).await.expect(201));
+    let told = details(&acme.live, business).await;
     assert_eq!(told["walletBalanceDetails"]["balance"]["balance"], "7.500000");
 }

@@ -74,15 +74,18 @@ pub struct Newcomer<'a> {
     pub badge: Uuid,
 }
 
+/// Makes what somebody is told who is refused.
+pub type Refused = fn() -> Error;
+
 /// What those are told who cannot be let in; about their wallet all are told the same.
 #[derive(Clone, Copy)]
 pub struct Refusals {
     /// Somebody has the e-mail address.
-    pub email: fn() -> Error,
+    pub email: Refused,
     /// Somebody is the same.
-    pub identification: fn() -> Error,
+    pub identification: Refused,
     /// There is no such badge for them.
-    pub badge: fn() -> Error,
+    pub badge: Refused,
 }
 
 /// What somebody who was let in has got.
@@ -168,7 +171,7 @@ pub fn read_custom(
 pub async fn mint(
     tx: &mut TenantTx,
     wallet: &store::NewExternal<'_>,
-    (address, custom): (fn() -> Error, fn() -> Error),
+    (address, custom): (Refused, Refused),
 ) -> Result<Namespace> {
     let root = store::tenant(tx).await?.0;
     let mut name = match wallet.custom.and_then(|custom| Namespace::suggested(&root, custom)) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::admission::{is_own, mint, read_address, read_custom};
+use super::admission::{Refused, is_own, mint, read_address, read_custom};
 use super::change::{Names, remember_names};
 use super::directory::{Directory, NamedWallet, Party};
 use super::kind::Kind;
@@ -117,8 +117,7 @@ pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWalle
         provider: provider.as_deref(),
         known_as: None,
     };
-    let taken: (fn() -> Error, fn() -> Error) =
-        (|| refusal::add_wallet(NOT_UNIQUE), || refusal::add_wallet(NAME_TAKEN));
+    let taken: (Refused, Refused) = (|| refusal::add_wallet(NOT_UNIQUE), || refusal::add_wallet(NAME_TAKEN));
     let namespace = mint(&mut tx, &wallet, taken).await?;
     let (by, now) = (ChangedBy::Key(caller.key_id), app.clock.now());
     remember_names(&mut tx, caller.mode, &known, &Names::of(&wallets), by, now).await?;
