@@ -129,8 +129,7 @@ async fn a_wallets_token_comes_in_either_header_and_says_which_tenant_where_seve
     assert!(![401, 403].contains(&asks(&app, &acme, &[("access-token", &token)]).await.0));
 
     knows(&app, &initech, 1, jane.address()).await;
-    let (status, text) = asks(&app, &acme, &[("access-token", &token)]).await;
-    assert!(status == 403 && text.contains("tenant-id"), "{status} {text}");
+    assert_eq!(asks(&app, &acme, &[("access-token", &token)]).await.0, 403, "which of the two?");
     let named = [("access-token", &*token), ("tenant-id", &*acme.id.to_string())];
     assert!(![401, 403].contains(&asks(&app, &acme, &named).await.0));
 }
