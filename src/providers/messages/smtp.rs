@@ -32,6 +32,13 @@ pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     breaker: AsyncRecloser,
+    time_limit: Duration,
+}
+
+/// Why a mail did not go.
+enum Failed {
+    Smtp(lettre::transport::smtp::Error),
+    TimedOut,
 }
 
 impl Smtp {
@@ -42,7 +49,7 @@ impl Smtp {
             .map_err(|_| InvalidSmtp)?
             .timeout(Some(settings.time_limit))
             .build();
-        Ok(Self { transport, from: settings.from.clone(), breaker: breaker() })
+        Ok(Self { transport, from: settings.from.clone(), breaker: breaker(), time_limit: settings.time_limit })
     }
 }
 
@@ -58,17 +65,24 @@ impl MailCarrier for Smtp {
             .header(ContentType::TEXT_PLAIN)
             .body(message.text.clone())
             .map_err(refused)?;
+        // The transport's own limit ends with the connection's beginning.
+        let sent = async {
+            match tokio::time::timeout(self.time_limit, self.transport.send(mail)).await {
+                Ok(sent) => sent.map_err(Failed::Smtp),
+                Err(_) => Err(Failed::TimedOut),
+            }
+        };
+        let is_theirs = |failed: &Failed| !matches!(failed, Failed::Smtp(error) if error.is_permanent());
         // A server's words may quote the address.
-        let is_theirs = |error: &lettre::transport::smtp::Error| !error.is_permanent();
-        match self.breaker.call_with(is_theirs, self.transport.send(mail)).await {
+        match self.breaker.call_with(is_theirs, sent).await {
             Ok(_) => Ok(()),
             Err(recloser::Error::Rejected) => Err(NotSent::Resting),
-            Err(recloser::Error::Inner(error)) if error.is_permanent() || error.is_transient() => {
+            Err(recloser::Error::Inner(Failed::TimedOut)) => Err(NotSent::NoAnswer("timeout".to_owned())),
+            Err(recloser::Error::Inner(Failed::Smtp(error))) if error.is_permanent() || error.is_transient() => {
                 let code = error.status().map_or_else(|| "no code".to_owned(), |code| code.to_string());
                 Err(NotSent::Refused(code))
             }
-            Err(recloser::Error::Inner(error)) if error.is_timeout() => Err(NotSent::NoAnswer("timeout".to_owned())),
-            Err(recloser::Error::Inner(_)) => Err(NotSent::NoAnswer("no connection".to_owned())),
+            Err(recloser::Error::Inner(Failed::Smtp(_))) => Err(NotSent::NoAnswer("no connection".to_owned())),
         }
     }
 }
