@@ -53,7 +53,7 @@ pub async fn publish(
     Path(id): Path<String>,
     posted: Posted<NewAgreementTemplate>,
 ) -> Result<Response> {
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
@@ -74,8 +74,7 @@ pub async fn list(
     Query(page): Query<PageRequest>,
 ) -> Result<Json<Page<AgreementTemplateVersion>>> {
     let (limit, after) = page_bounds(&page)?;
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
-    Tenants::must_exist(&mut tx).await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     let rows = store::list_versions(&mut tx, after, limit).await?;
     tx.commit().await?;
     Ok(Json(Page::of(rows, limit, |(head, _)| head.id).map(|(head, html)| AgreementTemplateVersion::of(head, html))))
@@ -93,8 +92,7 @@ pub async fn retire(
     Path((id, kind)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let unknown = || Error::not_found("template_not_found", "there is no template of this type in use");
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
-    Tenants::must_exist(&mut tx).await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     let kind = Kind::try_from(kind).map_err(|_| unknown())?;
     if !template::retire(&mut tx, &kind, app.clock.now()).await? {
         return Err(unknown());

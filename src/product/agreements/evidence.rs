@@ -49,7 +49,7 @@ pub async fn show(
     Path((id, agreement)): Path<(String, String)>,
 ) -> Result<Json<AgreementEvidence>> {
     let unknown = || Error::not_found("agreement_not_found", "there is no such agreement");
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     let key = app.keys.of(&mut tx).await?;
     let id = Uuid::try_parse(&agreement).map_err(|_| unknown())?;
     let found = store::evidence(&mut tx, id).await?.ok_or_else(unknown)?;

@@ -13,10 +13,11 @@ use validator::Validate;
 use super::{Badge, Kind, UserGroup, store};
 use crate::auth::Operator;
 use crate::db::{Page, PageRequest, TenantTx};
-use crate::foundation::{Mode, TenantId};
+use crate::foundation::Mode;
 use crate::http::openapi::{CaasError, CaasErrors, CaasPostErrors};
 use crate::http::{Error, Path, Posted, Query, Result, page_bounds};
 use crate::product::App;
+use crate::product::ops::Tenants;
 use crate::product::rules::RuleBook;
 
 /// Who makes badges.
@@ -89,7 +90,7 @@ pub async fn list(
     Query(page): Query<PageRequest>,
 ) -> Result<Json<Page<BadgeView>>> {
     let (limit, after) = page_bounds(&page)?;
-    let mut tx = of_tenant(&app, &tenant).await?;
+    let mut tx = Tenants::open(&app.db, &tenant).await?;
     let badges = store::list_all(&mut tx, after.map(|cursor| cursor.0), limit).await?;
     tx.commit().await?;
     Ok(Json(Page::of(badges, limit, |badge| badge.id).map(BadgeView::from)))
@@ -113,7 +114,7 @@ pub async fn create(
         ("symbol_ref", body.symbol_ref.as_ref()),
         ("storage_provider", body.storage_provider.as_ref()),
     ])?;
-    let mut tx = of_tenant(&app, &tenant).await?;
+    let mut tx = Tenants::open(&app.db, &tenant).await?;
     if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
@@ -179,19 +180,9 @@ pub async fn change(
     once.commit(tx, StatusCode::OK, &BadgeView::from(badge)).await
 }
 
-/// A transaction of a tenant that a path names; 404 when there is none.
-pub async fn of_tenant(app: &App, tenant: &str) -> Result<TenantTx> {
-    let unknown = || Error::not_found("tenant_not_found", "there is no such tenant");
-    let tenant: TenantId = tenant.parse().map_err(|_| unknown())?;
-    if !app.auth.knows(tenant).await? {
-        return Err(unknown());
-    }
-    Ok(app.db.tenant(tenant).begin().await?)
-}
-
-/// The same, and one of the tenant's badges; 404 when there is none.
+/// A transaction of a tenant that a path names, and one of its badges; 404 when there is none.
 pub async fn badge_of_tenant(app: &App, tenant: &str, badge: &str) -> Result<(TenantTx, Badge)> {
-    let mut tx = of_tenant(app, tenant).await?;
+    let mut tx = Tenants::open(&app.db, tenant).await?;
     let id = Uuid::try_parse(badge).map_err(|_| unknown_badge())?;
     let badge = store::find(&mut tx, id).await?.ok_or_else(unknown_badge)?;
     Ok((tx, badge))
@@ -199,7 +190,7 @@ pub async fn badge_of_tenant(app: &App, tenant: &str, badge: &str) -> Result<(Te
 
 /// The same, and the badge and what hangs on it stay as they are until the transaction ends.
 pub async fn badge_to_change(app: &App, tenant: &str, badge: &str) -> Result<(TenantTx, Badge)> {
-    let mut tx = of_tenant(app, tenant).await?;
+    let mut tx = Tenants::open(&app.db, tenant).await?;
     let id = Uuid::try_parse(badge).map_err(|_| unknown_badge())?;
     let badge = store::hold(&mut tx, id).await?.ok_or_else(unknown_badge)?;
     Ok((tx, badge))

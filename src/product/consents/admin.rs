@@ -81,8 +81,7 @@ pub async fn add(
     Path(id): Path<String>,
     posted: Posted<NewConsentVendor>,
 ) -> Result<Response> {
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
-    Tenants::must_exist(&mut tx).await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
@@ -109,8 +108,7 @@ pub async fn list(
     Query(page): Query<PageRequest>,
 ) -> Result<Json<Page<ConsentVendorView>>> {
     let (limit, after) = page_bounds(&page)?;
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
-    Tenants::must_exist(&mut tx).await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     let vendors = store::list_vendors(&mut tx, after, limit).await?;
     tx.commit().await?;
     Ok(Json(Page::of(vendors, limit, |vendor| vendor.id).map(ConsentVendorView::from)))
@@ -130,8 +128,7 @@ pub async fn publish(
     Path((id, vendor)): Path<(String, String)>,
     posted: Posted<NewConsentMessage>,
 ) -> Result<Response> {
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
-    Tenants::must_exist(&mut tx).await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
@@ -155,8 +152,7 @@ pub async fn retire(
     Path((id, vendor)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let vendor = vendor::parse_id(&vendor).map_err(|_| unknown_vendor())?;
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
-    Tenants::must_exist(&mut tx).await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     if !store::retire_vendor(&mut tx, vendor, app.clock.now()).await? {
         return Err(unknown_vendor());
     }

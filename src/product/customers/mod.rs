@@ -34,6 +34,7 @@ mod review;
 mod seen;
 mod status;
 mod store;
+mod told;
 mod update;
 mod verified;
 mod wallets;

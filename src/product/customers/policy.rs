@@ -44,8 +44,7 @@ pub async fn set(
     Path(id): Path<String>,
     posted: Posted<Policy>,
 ) -> Result<Response> {
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
-    Tenants::must_exist(&mut tx).await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }

@@ -78,8 +78,7 @@ pub async fn list(
     Query(page): Query<PageRequest>,
 ) -> Result<Json<Page<OpenComplianceCheck>>> {
     let (limit, after) = page_bounds(&page)?;
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
-    Tenants::must_exist(&mut tx).await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     let rows = store::open_checks(&mut tx, after.map(|cursor| cursor.0), limit).await?;
     tx.commit().await?;
     Page::of(rows, limit, |row| row.id).try_map(OpenComplianceCheck::try_from).map(Json)
@@ -101,11 +100,10 @@ pub async fn decide(
     posted: Posted<ComplianceDecision>,
 ) -> Result<Response> {
     let unknown = || Error::not_found("check_not_found", "no such compliance check is open");
-    let mut tx = app.db.tenant(Tenants::named(&id)?).begin().await?;
+    let mut tx = Tenants::open(&app.db, &id).await?;
     if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
-    Tenants::must_exist(&mut tx).await?;
     let check = Uuid::try_parse(&check).map_err(|_| unknown())?;
     let ComplianceDecision { outcome, reason, code } = posted.body;
     let verdict = match outcome {

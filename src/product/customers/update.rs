@@ -10,10 +10,11 @@ use uuid::Uuid;
 
 use super::change::{Snapshot, remember};
 use super::kind::Kind;
-use super::profile::{Profile, Told};
+use super::profile::Profile;
 use super::request::CustomerDetails;
 use super::status::{Decision, Standing};
 use super::store::ChangedBy;
+use super::told::Told;
 use super::{compliance, papers, refusal, store};
 use crate::auth::Tenant;
 use crate::foundation::Phone;

@@ -109,15 +109,12 @@ impl Tenants {
         Ok(all)
     }
 
-    /// The tenant that an operator names in a path; 404 for what is no id.
-    pub fn named(text: &str) -> Result<TenantId> {
-        text.parse().map_err(|_| unknown_tenant())
-    }
-
-    /// 404 when there is no tenant of the transaction's.
-    pub async fn must_exist(tx: &mut TenantTx) -> Result<()> {
-        let tenant = tx.tenant();
-        store::wrapped_key(tx, tenant).await?.map(drop).ok_or_else(unknown_tenant)
+    /// A transaction in the tables of the tenant that a caller names; 404 when there is none.
+    pub async fn open(db: &Db, text: &str) -> Result<TenantTx> {
+        let tenant = text.parse().map_err(|_| unknown_tenant())?;
+        let mut tx = db.tenant(tenant).begin().await?;
+        store::wrapped_key(&mut tx, tenant).await?.ok_or_else(unknown_tenant)?;
+        Ok(tx)
     }
 
     /// A tenant by its namespace.
