@@ -33,6 +33,7 @@ impl Engine {
         let stuck_since = self.stuck_since(head);
         let mut tx = self.chain.db().engine().await?;
         store::confirm(&mut tx, lease).await?;
+        FailPoint::LaneLocked.reached();
         let open = store::open(&mut tx, lease, takes, stuck_since, PASSENGERS).await?;
         let wanted = (free * READY_A_BUNDLE).saturating_sub(open.len());
         // The way that has enough to carry does not stop the other one.

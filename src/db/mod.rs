@@ -20,7 +20,9 @@ pub use migrate::{MIGRATIONS, migrate, set_server_password};
 pub use page::{Cursor, Page, PageRequest};
 
 /// Begins a transaction with its limits. They are set here and not at connecting, so that they hold behind a pooler too.
-const BEGIN: &str = "begin; set local statement_timeout = '20s'; set local idle_in_transaction_session_timeout = '30s'";
+/// Whoever is stopped between two statements must not keep what it locked (a lane, a tenant's account) for longer than
+/// others are meant to wait: no transaction does anything but its statements.
+const BEGIN: &str = "begin; set local statement_timeout = '20s'; set local idle_in_transaction_session_timeout = '5s'";
 
 /// For statements over arrays, of which the planner cannot know how long they are: each element is looked up by an index.
 /// Left to itself it reads whole tables, above all when they have grown since their statistics were made. Those statements

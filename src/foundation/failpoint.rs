@@ -1,4 +1,4 @@
-//! Named steps at which a test can kill the process. Compiled out unless the feature `failpoints` is on.
+//! Named steps at which a test can kill or stop the process. Compiled out unless the feature `failpoints` is on.
 
 /// A step between two others that must survive the process's death.
 #[derive(Clone, Copy, Debug)]
@@ -7,6 +7,8 @@ pub enum FailPoint {
     Working,
     /// A request's work is committed; the caller has no answer.
     Committed,
+    /// The lane's row is locked by a transaction that is not committed.
+    LaneLocked,
     /// Operations belong to a user operation that is not signed.
     Claimed,
     /// A user operation's signature is stored.
@@ -52,12 +54,13 @@ pub enum FailPoint {
 }
 
 impl FailPoint {
-    /// The name by which `FAIL_AT` calls it.
+    /// The name by which `FAIL_AT` and `STOP_AT` call it.
     #[cfg(feature = "failpoints")]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Working => "working",
             Self::Committed => "committed",
+            Self::LaneLocked => "lane_locked",
             Self::Claimed => "claimed",
             Self::UserOpStored => "user_op_stored",
             Self::BundleSigned => "bundle_signed",
@@ -82,11 +85,19 @@ impl FailPoint {
         }
     }
 
-    /// Dies here, as by `kill -9`, if `FAIL_AT` says so.
+    /// Dies here, as by `kill -9`, if `FAIL_AT` says so; is stopped here the first time, as by `kill -STOP`, if
+    /// `STOP_AT` does.
     #[cfg(feature = "failpoints")]
     pub fn reached(self) {
-        if std::env::var("FAIL_AT").is_ok_and(|at| at == self.name()) {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        static STOPPED: AtomicBool = AtomicBool::new(false);
+        let is_named = |variable| std::env::var(variable).is_ok_and(|at| at == self.name());
+        if is_named("FAIL_AT") {
             std::process::abort();
+        }
+        if is_named("STOP_AT") && !STOPPED.swap(true, Ordering::SeqCst) {
+            let stopped = std::process::Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status();
+            assert!(stopped.is_ok_and(|status| status.success()), "the process cannot stop itself");
         }
     }
 

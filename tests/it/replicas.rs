@@ -66,6 +66,56 @@ async fn fault_4_a_worker_that_is_stopped_past_its_lease_wakes_up_fenced() {
 }
 
 #[tokio::test]
+async fn a_worker_that_is_stopped_with_its_lane_locked_keeps_nobody_waiting() {
+    let (app, acme, mut variables) = apart().await;
+    let jane = acme.customer(&phone(1)).await;
+    variables.insert("STOP_AT", "lane_locked".to_owned());
+    let first = Process::spawn(&variables, None);
+    let before = holder(&app).await;
+    variables.remove("STOP_AT");
+    let _second = Process::spawn(&variables, None);
+    acme.fund(&phone(1), "dep_1", "1").await.expect(202);
+
+    acme.until_deposit_is("dep_1", "SETTLED").await;
+
+    assert_ne!(holder(&app).await, before);
+    first.signal("CONT");
+    acme.fund(&phone(1), "dep_2", "2").await.expect(202);
+    acme.until_deposit_is("dep_2", "SETTLED").await;
+    let mut amounts = app.transfers_to(jane).await;
+    amounts.sort_unstable();
+    assert_eq!(amounts, [1_000_000, 2_000_000]);
+}
+
+#[tokio::test]
+async fn an_api_that_is_stopped_in_the_middle_of_a_deposit_does_not_keep_the_tenants_others_waiting() {
+    let app = TestApp::with(|variables| drop(variables.insert("ROLES", "api".to_owned()))).await;
+    let acme = app.tenant("acme").await;
+    acme.top_up("USDC", "1000").await;
+    acme.customer(&phone(1)).await;
+    let mut variables = app.variables.clone();
+    variables.insert("STOP_AT", "working".to_owned());
+    let hung = Process::serve(&variables, None).await;
+    let there = acme.at(&hung.base_url);
+    let first = tokio::spawn(async move { there.fund(&phone(1), "dep_1", "1").await.status });
+    until("the account is locked by who is stopped", || async {
+        let query = "select 1 from pg_stat_activity where datname = current_database() and usename <> current_user
+                         and state = 'idle in transaction' and state_change < clock_timestamp() - interval '1 second'";
+        sqlx::query_scalar::<_, i32>(query).fetch_optional(&mut app.sql().await).await.unwrap()
+    })
+    .await;
+
+    acme.fund(&phone(1), "dep_2", "2").await.expect(202);
+
+    hung.signal("CONT");
+    let status = first.await.unwrap();
+    let known = acme.dashboard.get("/v1/dashboard/deposits/dep_1").await.status;
+    assert!(matches!((status, known), (202, 200) | (503, 404)), "answered with {status}, is known by {known}");
+    acme.fund(&phone(1), "dep_1", "1").await.expect(202);
+    assert_eq!(acme.balance().await, ("997.000000".to_owned(), "3.000000".to_owned()));
+}
+
+#[tokio::test]
 async fn a_worker_that_is_killed_is_replaced_within_one_lease() {
     let (app, acme, variables) = apart().await;
     let jane = acme.customer(&phone(1)).await;
