@@ -1,11 +1,13 @@
 //! Who is let in where; FAULT 24 for API keys.
 
+use alloy::signers::local::PrivateKeySigner;
 use insta::{allow_duplicates, assert_snapshot};
 
 use crate::harness::actor::Actor;
 use crate::harness::app::TestApp;
 use crate::harness::document::operations;
 use crate::harness::wire;
+use crate::sign_in::{device, knows, sign_in};
 
 const DEPOSITS: &str = "/v1/dashboard/deposits";
 const JANE: &str = "+2250700000001";
@@ -16,10 +18,18 @@ async fn every_route_opens_to_its_own_kind_of_caller_and_to_nobody_else() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
     let operator_token = &app.variables["OPERATOR_TOKEN"];
+    let jane = PrivateKeySigner::random();
+    knows(&app, &acme, 1, jane.address()).await;
+    let wallet = sign_in(&app, &jane).await;
+    let pair = [("tenant-id", &*acme.id.to_string()), ("api-key", &acme.live_key)];
     let callers = [
         ("", app.nobody()),
         ("api_key", acme.live.clone()),
         ("api_key", acme.test.clone()),
+        ("api_key", Actor::new(&app.base_url, &pair)),
+        ("wallet", Actor::bearer(&app.base_url, &wallet)),
+        ("wallet", app.nobody().with("access-token", &wallet)),
+        ("preauth", device(&app, &acme, "xyz").await),
         ("bearer", acme.dashboard.clone()),
         ("operator", app.operator()),
         // The right secrets in the wrong places.
@@ -27,6 +37,8 @@ async fn every_route_opens_to_its_own_kind_of_caller_and_to_nobody_else() {
         ("", app.nobody().with("x-api-key", operator_token)),
         ("", app.nobody().with("authorization", operator_token)),
         ("", app.nobody().with("access-token", &app.token(acme.id, &["waas"]))),
+        ("", app.nobody().with("x-api-key", &wallet)),
+        ("", Actor::new(&app.base_url, &pair[..1])),
     ];
     for operation in operations() {
         let schemes = operation.schemes();

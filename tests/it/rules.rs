@@ -3,6 +3,7 @@
 mod barred;
 mod batches;
 mod counted;
+mod held;
 mod versions;
 mod written;
 

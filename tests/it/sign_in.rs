@@ -57,7 +57,7 @@ fn sign(signer: &PrivateKeySigner, digest: B256) -> Vec<u8> {
 }
 
 /// Signs in; the token.
-async fn sign_in(app: &TestApp, signer: &PrivateKeySigner) -> String {
+pub async fn sign_in(app: &TestApp, signer: &PrivateKeySigner) -> String {
     let asked = challenge(app, signer.address()).await;
     let answer = token(app, signer.address(), &asked, &sign(signer, typed(&asked["message"], 137, "1"))).await;
     answer.expect(200).json["access_token"].as_str().unwrap().to_owned()

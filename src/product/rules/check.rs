@@ -1,6 +1,6 @@
 //! The one door through which every movement of money passes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use alloy::primitives::Address;
@@ -14,7 +14,7 @@ use super::expression::{Expression, Known};
 use super::facts::Facts;
 use super::needs::Needs;
 use super::refusal::Violation;
-use super::store::{self, Purse, Rule, Standing};
+use super::store::{self, Held, Purse, Rule, Standing};
 use super::usage::millionths;
 use crate::db::TenantTx;
 use crate::foundation::{Amount, TenantId, Token, Tokens};
@@ -75,6 +75,10 @@ pub struct Operation {
 }
 
 impl Operation {
+    const fn owner(&self) -> (TenantId, Uuid) {
+        (self.tenant, self.customer)
+    }
+
     pub(super) fn purse(&self) -> Purse {
         (self.tenant, self.customer, self.token.symbol.to_string())
     }
@@ -103,13 +107,15 @@ impl Rules {
     pub async fn hold(tx: &mut TenantTx, customers: &[Uuid]) -> Result<()> {
         let tenant = tx.tenant();
         let customers: Vec<(TenantId, Uuid)> = customers.iter().map(|customer| (tenant, *customer)).collect();
-        Ok(store::hold(tx, &customers).await?)
+        store::hold(tx, &customers).await?;
+        Ok(())
     }
 
     /// Whether a movement meets the rules of everybody whose money it is, none of whom is barred; 403 with the code and the
     /// text of the first rule that it does not meet.
     pub async fn admit(&self, tx: &mut TenantTx, now: DateTime<Utc>, operations: &[Operation]) -> Result<()> {
-        let mut weighing = self.weigh(tx, now, operations).await?;
+        let held = store::hold(tx, &badged(operations)).await?;
+        let mut weighing = self.gather(tx, now, operations, held).await?;
         for place in 0..operations.len() {
             match weighing.forbids(place) {
                 Some(refusal) => return Err(refusal.into()),
@@ -120,26 +126,36 @@ impl Rules {
     }
 
     /// Gathers all by which these movements are decided. Customers with badges are locked until the transaction ends, so
-    /// that of two transactions at once the later one counts what the first has accepted. Without any it makes no
-    /// statement; else a constant number of them.
+    /// that of two transactions at once the later one counts what the first has accepted; whoever is not to be had soon is
+    /// forbidden to move money now, so that the others need not wait. Without any it makes no statement; else a constant
+    /// number of them.
     pub async fn weigh<'a>(
         &self,
         tx: &mut TenantTx,
         now: DateTime<Utc>,
         operations: &'a [Operation],
     ) -> Result<Weighing<'a>> {
+        let held = store::hold_briefly(tx, &badged(operations)).await?;
+        self.gather(tx, now, operations, held).await
+    }
+
+    async fn gather<'a>(
+        &self,
+        tx: &mut TenantTx,
+        now: DateTime<Utc>,
+        operations: &'a [Operation],
+        held: Held,
+    ) -> Result<Weighing<'a>> {
         let mut weighing =
-            Weighing { operations, standings: HashMap::new(), rules: HashMap::new(), counts: Counts::default() };
-        let (places, badged): (Vec<usize>, Vec<&Operation>) =
-            operations.iter().enumerate().filter(|(_, operation)| operation.is_badged).unzip();
+            Weighing { operations, held, standings: HashMap::new(), rules: HashMap::new(), counts: Counts::default() };
+        let (places, badged): (Vec<usize>, Vec<&Operation>) = operations
+            .iter()
+            .enumerate()
+            .filter(|(_, operation)| weighing.held.contains_key(&operation.owner()))
+            .unzip();
         if badged.is_empty() {
             return Ok(weighing);
         }
-        let mut customers: Vec<_> = badged.iter().map(|operation| (operation.tenant, operation.customer)).collect();
-        customers.sort_unstable();
-        customers.dedup();
-        store::hold(tx, &customers).await?;
-
         let standings = store::standings(tx, &badged).await?;
         weighing.rules = self.rules_of(tx, now, &badged, &standings).await?;
         let needs: Vec<(&Operation, Needs)> =
@@ -195,6 +211,12 @@ impl Rules {
     }
 }
 
+/// Whose movements are ruled.
+fn badged(operations: &[Operation]) -> Vec<(TenantId, Uuid)> {
+    let badged = operations.iter().filter(|operation| operation.is_badged).map(Operation::owner);
+    Vec::from_iter(BTreeSet::from_iter(badged))
+}
+
 /// A rule that counts now.
 struct Counted {
     /// Never met where there is none.
@@ -206,7 +228,9 @@ struct Counted {
 /// happen had happened.
 pub struct Weighing<'a> {
     operations: &'a [Operation],
-    /// Of those whose customers have badges, by their places.
+    /// Customers with badges.
+    held: Held,
+    /// Of theirs, by their places.
     standings: HashMap<usize, Standing>,
     rules: HashMap<(TenantId, Uuid), Vec<Counted>>,
     counts: Counts,
@@ -217,8 +241,14 @@ impl Weighing<'_> {
     /// badge, then of the financial one.
     pub fn forbids(&self, place: usize) -> Option<Refusal> {
         let operation = self.operations.get(place)?;
-        if operation.is_barred {
-            return Some(Refusal::Barred);
+        let held = operation.is_badged.then(|| self.held.get(&operation.owner()).copied());
+        match held {
+            Some(None) => return Some(Refusal::Busy),
+            // Who was barred while the lock was waited for is.
+            Some(Some(true)) => return Some(Refusal::Barred),
+            Some(Some(false)) => {}
+            None if operation.is_barred => return Some(Refusal::Barred),
+            None => return None,
         }
         let standing = self.standings.get(&place)?;
         let mut its_rules = self.rules_for(operation, standing).peekable();

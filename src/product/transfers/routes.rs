@@ -69,7 +69,7 @@ pub async fn send(caller: Tenant, State(app): State<App>, posted: Posted<SendTra
         return once.commit(tx, StatusCode::ACCEPTED, &AcceptedTransfer::of(&known, caller.mode)).await;
     }
     let sender = known(&directory, &mut tx, "sender_phone", &wish).await?;
-    known(&directory, &mut tx, "recipient_phone", &wish).await?;
+    let recipient = known(&directory, &mut tx, "recipient_phone", &wish).await?;
     let token = token_of(&app, &mut tx, caller.mode, &wish.what).await?;
     // No transaction is open while the chain is asked.
     tx.commit().await?;
@@ -79,12 +79,14 @@ pub async fn send(caller: Tenant, State(app): State<App>, posted: Posted<SendTra
     if let Some(first) = once.replay(&mut tx, caller.mode).await? {
         return Ok(first);
     }
-    let recipient = known(&directory, &mut tx, "recipient_phone", &wish).await?;
     if recipient.is_badged {
         Rules::hold(&mut tx, &[sender.id, recipient.id]).await?;
     }
     let spender = directory.spender(&mut tx, &wish.sender).await?.filter(|spender| spender.customer.is(&sender));
     let spender = spender.ok_or_else(Directory::moved)?;
+    // Both may have been waited for.
+    let found = directory.find(&mut tx, &wish.recipient).await?.filter(|found| found.is(&recipient));
+    let recipient = found.ok_or_else(Directory::moved)?;
     // Whoever asked for the same meanwhile has committed: the sender is locked.
     if let Some(known) = repeated(&mut tx, caller.mode, &wish, digest).await? {
         return once.commit(tx, StatusCode::ACCEPTED, &AcceptedTransfer::of(&known, caller.mode)).await;

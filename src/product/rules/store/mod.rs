@@ -1,6 +1,7 @@
 //! SQL of rules, as movements of money ask for them. Every statement takes any number of customers.
 
 mod counts;
+mod hold;
 pub mod written;
 
 use chrono::{DateTime, Utc};
@@ -11,21 +12,7 @@ use crate::db::{self, TenantTx};
 use crate::foundation::TenantId;
 
 pub use counts::{Holder, Moved, Purse, Since, moved, stored, write_down};
-
-/// Locks these customers until the transaction ends, in one order whoever asks: who is to move a customer's money waits
-/// here for those who do, so that each counts what the other has accepted.
-pub async fn hold(tx: &mut TenantTx, customers: &[(TenantId, Uuid)]) -> db::Result<()> {
-    sqlx::query!(
-        r#"select c.id from unnest($1::uuid[], $2::uuid[]) as i (tenant_id, id)
-        join customer c on c.tenant_id = i.tenant_id and c.id = i.id
-        order by c.tenant_id, c.id for no key update of c"#,
-        &customers.iter().map(|(tenant, _)| tenant.0).collect::<Vec<_>>(),
-        &customers.iter().map(|(_, customer)| *customer).collect::<Vec<_>>(),
-    )
-    .fetch_all(&mut **tx)
-    .await
-    .map(drop)
-}
+pub use hold::{Held, hold, hold_briefly};
 
 /// By which badges an operation is ruled, and what they are called.
 pub struct Standing {
