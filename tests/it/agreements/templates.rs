@@ -74,7 +74,7 @@ async fn a_template_that_cannot_be_filled_in_is_not_published() {
     publish(&app, &acme, "US_PATRIOTIC_ACT", "{% if middle_name == '________' %}x{% else %}{{ nobody }}{% endif %}")
         .await
         .expect(201);
-    publish(&app, &acme, "UL_TEMPLATE", "{% if middle_name == '________' %}x{% else %}{{ nobody }}{% endif %}")
+    publish(&app, &acme, "UL_TEMPLATE", "{% if full_name == '________' %}x{% else %}{{ nobody }}{% endif %}")
         .await
         .expect(201);
     for refused in [acme.live.post(PREVIEW, example()).await, acme.live.post(PREVIEW_UL, example_ul()).await] {

@@ -124,7 +124,7 @@ async fn the_details_are_answered_key_for_key() {
     let note = &data["tenant_customer_notes"][0];
     assert_eq!((&note["comment"], &note["createdBy"]), (&json!("Raising dispute"), &json!("live")));
     assert_eq!(data["firstName"], "Jone7");
-    assert_eq!(data["taxIdNumber"], "122-22-2332");
+    assert_eq!(data["taxIdNumber"], "134567890");
     assert_eq!(data["customNamespace"], "person-7.eth");
     assert_eq!(data["namespaceProvider"], "ens");
     assert_eq!(data["domainNamespace"], "acme.person-7.ul");
