@@ -1,5 +1,6 @@
 //! What is remembered of a customer's names and numbers, and for how many changes.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -167,11 +168,12 @@ async fn the_whole_history_is_told_of_page_by_page() {
         let answer = acme.live.get(&format!("{path}{next}")).await.expect(200);
         assert!(answer.text.len() < 6 << 20, "{}", answer.text.len());
         let data = &answer.json["data"];
-        seen.extend(data["historyData"].as_array().unwrap().iter().map(|change| change["createdAt"].clone()));
+        let times = data["historyData"].as_array().unwrap().iter().map(|change| change["createdAt"].clone());
+        seen.extend(times.map(|at| serde_json::from_value::<DateTime<Utc>>(at).unwrap()));
         let Some(cursor) = data["nextCursor"].as_str() else { break };
         next = format!("?cursor={cursor}");
     }
-    let newest_first = seen.is_sorted_by(|newer, older| newer.as_str() > older.as_str());
+    let newest_first = seen.is_sorted_by(|newer, older| newer > older);
     assert!(seen.len() == 24 && newest_first && !next.is_empty(), "{seen:?}");
 }
 
