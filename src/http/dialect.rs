@@ -50,6 +50,8 @@ impl Dialect {
                     Shape::List => json!({"errors": [one]}),
                     Shape::Single => json!({"errors": one}),
                     Shape::Bare => one,
+                    Shape::Nested => json!([{"type": [one], "message": message}]),
+                    Shape::Wordless => json!({}),
                 }
             }
             Self::Orchestration => json!({
@@ -79,6 +81,10 @@ pub enum Shape {
     Single,
     /// `{"type":…,"message":…}`.
     Bare,
+    /// `[{"type":[{…}],"message":…}]`.
+    Nested,
+    /// `{}`, and what else the error has.
+    Wordless,
 }
 
 /// Whether a code is one of the wallet API's own, such as `ULOT0043`: only those are shown there.
@@ -229,6 +235,9 @@ mod tests {
         insta::assert_snapshot!(Dialect::Caas.body(&forbidden), @r#"{"error":"rule_violated","error_code":"ULTT0010","message":"too much"}"#);
         let single = Error::bad_request("failed", "no").of_type("catch");
         insta::assert_snapshot!(Dialect::Wallet.body(&single.clone().shaped(Shape::Single)), @r#"{"errors":{"message":"no","type":"catch"}}"#);
-        insta::assert_snapshot!(Dialect::Wallet.body(&single.shaped(Shape::Bare)), @r#"{"message":"no","type":"catch"}"#);
+        insta::assert_snapshot!(Dialect::Wallet.body(&single.clone().shaped(Shape::Bare)), @r#"{"message":"no","type":"catch"}"#);
+        insta::assert_snapshot!(Dialect::Wallet.body(&single.clone().shaped(Shape::Nested)), @r#"[{"message":"no","type":[{"message":"no","type":"catch"}]}]"#);
+        let wordless = single.with("CatchError", json!({})).shaped(Shape::Wordless);
+        insta::assert_snapshot!(Dialect::Wallet.body(&wordless), @r#"{"CatchError":{}}"#);
     }
 }

@@ -117,6 +117,12 @@ async fn agreements_are_listed_newest_first_and_shown_one_by_one() {
         without_id.post(PREVIEW, example()).await,
         without_id.post(PREVIEW_UL, example_ul()).await,
         say(&without_id, &first, "ACCEPTED").await,
+        put(
+            &without_id,
+            &format!("/tenant/agreement/ul-preview-agreement/{}", second["id"].as_str().unwrap()),
+            json!({"status": "ACCEPTED"}),
+        )
+        .await,
     ] {
         allow_duplicates! { assert_snapshot!(answer, @r#"400 {"errors":[{"message":"Tenant Id is missing in Headers","type":"Agreement"}]}"#); }
     }
@@ -129,8 +135,12 @@ async fn what_was_said_is_said_for_good() {
     let acme = app.tenant("acme").await;
     let (accepted, rejected) = (preview(&acme.live).await, preview(&acme.live).await);
 
-    let pending = say(&acme.live, &accepted, "PENDING").await;
-    assert_snapshot!(pending, @r#"400 {"errors":[{"message":"Could't Update agreement","type":"catch"}]}"#);
+    let platform = format!("/tenant/agreement/ul-preview-agreement/{accepted}");
+    for pending in
+        [say(&acme.live, &accepted, "PENDING").await, put(&acme.live, &platform, json!({"status": "PENDING"})).await]
+    {
+        allow_duplicates! { assert_snapshot!(pending, @r#"400 {"errors":[{"message":"Could't Update agreement","type":"catch"}]}"#); }
+    }
     let first = say(&acme.live, &accepted, "ACCEPTED").await;
     assert_snapshot!(first.redacted(), @r#"200 {"data":{"customerAccountId":null,"id":"[uuid]","status":"ACCEPTED","createdAt":"[time]","updatedAt":"[time]"},"message":"Agreement successfully updated"}"#);
     say(&acme.live, &rejected, "REJECTED").await.expect(200);

@@ -147,7 +147,7 @@ async fn a_badge_that_is_not_there_is_a_catch_error() {
     let strangers = app.badges_of(&globex).starting("Gold", "IDENTIFICATION").await;
     for id in [&*strangers, "x", "01990000-0000-7000-8000-000000000001", "%27%3B--"] {
         let answer = acme.live.get(&format!("/tenant/badge/{id}")).await;
-        allow_duplicates! { assert_snapshot!(answer, @r#"400 {"CatchError":{},"errors":[{"message":"There is no such badge","type":"badge"}]}"#); }
+        allow_duplicates! { assert_snapshot!(answer, @r#"400 {"CatchError":{}}"#); }
     }
     assert!(!acme.live.get(LIST).await.text.contains(&strangers));
 }

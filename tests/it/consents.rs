@@ -120,6 +120,16 @@ async fn a_customers_consent_is_valid_until_the_words_change() {
     // Again: nothing is added.
     assert_eq!(accept(&jane.actor, None, &first, "ACCEPTED").await.expect(201).text, given.text);
 
+    // Beside a token, what is no tenant's id is refused in the documented words.
+    let wrong = jane.actor.with("tenant-id", "x");
+    for answer in [
+        status(&wrong, "").await,
+        wrong.get(&format!("/consent/consent-message/{}?{ACH}", acme.id)).await,
+        accept(&wrong, None, &first, "ACCEPTED").await,
+    ] {
+        allow_duplicates! { assert_snapshot!(answer, @r#"400 {"errors":{"message":"Something went wrong, please try again","type":"catch"}}"#); }
+    }
+
     publish(&app, &acme, &first["dssId"], "v1.0.1").await.expect(201);
     assert_snapshot!(status(&jane.actor, "").await, @r#"200 {"data":{"latestConsentVersion":"v1.0.1"},"message":["Consent is not valid. Please accept the consent"]}"#);
     let outdated = accept(&jane.actor, None, &first, "ACCEPTED").await;

@@ -11,6 +11,7 @@ mod onboarding;
 mod papers;
 mod review;
 mod secrets;
+mod strangers;
 mod updates;
 mod wallets;
 

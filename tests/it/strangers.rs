@@ -131,7 +131,8 @@ async fn globex(app: &TestApp) -> TestTenant {
 /// Fields that name no record of anybody's.
 const NAMES_NOTHING: &str = "address amount consentStatus consentVersion dateOfBirth days description email event events fiat_amount filters firstName from ip lastName limit local_currency local_fiat_amount middleName mode name network note page pagesize payout_network payout_reference paymentPartner phoneNumber search stablecoin_amount status subCategory target_token taxCountry taxIdNumber to token type url";
 
-/// Where strangers try what is another's: what tenants' own callers can name something in.
+/// Where strangers try what is another's: what tenants' own callers can name something in. Routes of customers and
+/// businesses are tried in `customers/strangers.rs`.
 const TRIED: [&str; 4] = ["/v1/", "/tenant/agreement/", "/tenant/badge", "/consent/"];
 
 /// What globex posts when it means well.

@@ -13,7 +13,7 @@ use crate::identity_checks;
 /// Whether a refusal names a field, in the dialect of its path.
 fn names(answer: &Answer, Route { path, .. }: &Route, field: &str) -> bool {
     match Dialect::of(path) {
-        Dialect::Wallet => answer.json["errors"][0]["message"].as_str().is_some_and(|said| said.starts_with(field)),
+        Dialect::Wallet => answer.entry()["message"].as_str().is_some_and(|said| said.starts_with(field)),
         Dialect::Caas | Dialect::Orchestration => answer.error() == format!("invalid_{field}"),
     }
 }
@@ -22,7 +22,7 @@ fn names(answer: &Answer, Route { path, .. }: &Route, field: &str) -> bool {
 fn misses(answer: &Answer, Route { path, .. }: &Route, field: &str) -> bool {
     match Dialect::of(path) {
         Dialect::Wallet => {
-            let said = &answer.json["errors"][0]["message"];
+            let said = &answer.entry()["message"];
             said == &json!(format!("{field} is required")) || said == "Mandatory fields are missing"
         }
         Dialect::Caas | Dialect::Orchestration => answer.error() == "missing_field",
@@ -63,7 +63,8 @@ async fn fault_23_a_field_of_the_wrong_type_is_named() {
             let is_optional = matches!(&**field, "mode" | "note" | "events" | "description" | "idempotency_key")
                 || (*path == "/v1/users/withdraw" && field == "token")
                 || (*path == "/v1/fx/quote" && field == "target_token")
-                || matches!(&**field, "middleName" | "customerAccountId") && *path != customers::UPDATE
+                || matches!(&**field, "middleName" | "customerAccountId")
+                    && !matches!(*path, customers::UPDATE | "/tenant/customer/add-wallet")
                 || matches!(&**field, "app_version" | "tenant_id")
                 || matches!(&**field, "symbol_ref" | "storage_provider" | "is_active" | "wallet_address")
                 || matches!(&**field, "error_type" | "starts_at" | "ends_at")

@@ -14,6 +14,9 @@ use crate::product::ops::Tenants;
 /// How long somebody has to say something.
 const PATIENCE: TimeDelta = TimeDelta::days(30);
 
+/// Agreements that are forgotten in one transaction.
+const PORTION: i64 = 500;
+
 const DAILY: Duration = Duration::from_secs(24 * 3600);
 
 /// Throws the keys of such agreements away, of every tenant.
@@ -38,9 +41,16 @@ pub fn register(jobs: Jobs, app: &App) -> Jobs {
 async fn forget(app: &App) -> Result<(), Failure> {
     let before = app.clock.now() - PATIENCE;
     for tenant in Tenants::all(&app.db).await? {
-        let mut tx = app.db.tenant(tenant.id).begin().await?;
-        let forgotten = store::forget_undecided(&mut tx, before).await?;
-        tx.commit().await?;
+        let mut forgotten = 0;
+        loop {
+            let mut tx = app.db.tenant(tenant.id).begin().await?;
+            let now = store::forget_undecided(&mut tx, before, PORTION).await?;
+            tx.commit().await?;
+            forgotten += now;
+            if now == 0 {
+                break;
+            }
+        }
         if forgotten > 0 {
             tracing::info!(tenant = %tenant.id, forgotten, "forgot agreements that nobody decided on");
         }

@@ -16,7 +16,7 @@ use super::{Badge, Kind, UserGroup, store};
 use crate::auth::Tenant;
 use crate::foundation::TenantId;
 use crate::http::openapi::{WalletError, WalletErrors};
-use crate::http::{Error, Path, Query, Result};
+use crate::http::{Error, Path, Query, Result, Shape};
 use crate::product::App;
 use crate::product::rules::{RuleBook, Version};
 
@@ -146,8 +146,6 @@ pub struct BadgeUnknown {
     #[serde(rename = "CatchError")]
     #[schema(value_type = Object)]
     pub catch_error: serde_json::Value,
-    /// What went wrong.
-    pub errors: Vec<crate::http::openapi::WalletErrorEntry>,
 }
 
 /// Shows a badge with its tokens and the rules of its customers' movements of money.
@@ -174,9 +172,11 @@ pub async fn show(caller: Tenant, State(app): State<App>, Path(id): Path<String>
     Ok(Json(BadgeDetails { data: vec![shown], message: "Badge details fetched successfully" }))
 }
 
-/// 400 with the documented empty `CatchError`, beside which the error is told as everywhere else.
+/// 400 with the documented empty `CatchError`, and nothing else.
 fn no_details() -> Error {
-    Error::bad_request("badge_not_found", "There is no such badge").of_type("badge").with("CatchError", json!({}))
+    Error::bad_request("badge_not_found", "There is no such badge")
+        .with("CatchError", json!({}))
+        .shaped(Shape::Wordless)
 }
 
 /// An identification badge.

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -17,10 +17,10 @@ use super::store::{self, By};
 use crate::auth::Tenant;
 use crate::db::TenantTx;
 use crate::foundation::{BlindIndex, Mode, TenantId};
-use crate::http::openapi::{WalletErrors, WalletPostErrors};
+use crate::http::openapi::{WalletErrorEntry, WalletErrors, WalletPostErrors};
 use crate::http::{Error, OnConstraint, Posted, Result};
 use crate::product::App;
-use crate::product::customers::{Claim, KeptAnswer, Kind, Newcomer, Refusals, plain};
+use crate::product::customers::{Claim, KeptAnswer, Kind, Newcomer, Refusals, check_allowed, plain};
 use crate::product::users::{Identities, Known};
 
 /// The answer to an onboarding.
@@ -60,6 +60,16 @@ pub struct OnboardedMetadata {
     company_address: Value,
 }
 
+/// Why a business was not onboarded.
+#[derive(Serialize, ToSchema)]
+pub struct NotOnboarded {
+    /// One.
+    pub r#type: Vec<WalletErrorEntry>,
+    /// For people.
+    #[schema(example = "Business domain already exists")]
+    pub message: String,
+}
+
 /// Who is to be onboarded.
 struct Asked {
     claim: Claim,
@@ -85,21 +95,35 @@ struct Indexes {
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
     request_body = NewBusinessUser,
     responses(
+        WalletErrors, WalletPostErrors,
         (status = 201, description = "The business, whose compliance is pending", body = OnboardedBusinessUser),
-        WalletErrors, WalletPostErrors))]
-pub async fn onboard(caller: Tenant, State(app): State<App>, posted: Posted<NewBusinessUser>) -> Result<Response> {
+        (status = 400, description = "The request makes no sense, or cannot be done as things are",
+            body = Vec<NotOnboarded>)))]
+pub async fn onboard(
+    caller: Tenant,
+    State(app): State<App>,
+    posted: Result<Posted<NewBusinessUser>>,
+) -> Result<Response> {
+    let onboarded = async { onboard_once(&app, &caller, posted?).await };
+    onboarded.await.map_err(refusal::enveloped)
+}
+
+async fn onboard_once(app: &App, caller: &Tenant, posted: Posted<NewBusinessUser>) -> Result<Response> {
     let Posted { body, once } = posted;
-    let now = app.clock.now().trunc_subsecs(6);
-    let asked = read(&app, &caller, body, now).await?;
+    // As when a person is onboarded: a repetition is answered before anything is looked at.
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     if let Some(first) = once.first(&mut tx, caller.mode).await? {
-        return KeptAnswer::repeat(&app, &mut tx, caller.mode, first).await?.ok_or_else(refusal::no_account);
+        return KeptAnswer::repeat(app, &mut tx, caller.mode, first).await?.ok_or_else(refusal::no_account);
     }
-    let (known, answer) = create(&app, &mut tx, &caller, &asked, now).await?;
-    let answer = serde_json::to_vec(&answer).map_err(Error::internal)?;
-    once.keep(&mut tx, StatusCode::CREATED, &KeptAnswer::seal(&known, caller.tenant, &answer)?).await?;
     tx.commit().await?;
-    Ok((StatusCode::CREATED, [("content-type", "application/json")], answer).into_response())
+    let now = app.clock.now().trunc_subsecs(6);
+    let asked = read(app, caller, body, now).await?;
+    let mut tx = app.db.tenant(caller.tenant).begin().await?;
+    if let Some(first) = once.first(&mut tx, caller.mode).await? {
+        return KeptAnswer::repeat(app, &mut tx, caller.mode, first).await?.ok_or_else(refusal::no_account);
+    }
+    let (known, answer) = create(app, &mut tx, caller, &asked, now).await?;
+    KeptAnswer::commit(&once, tx, &known, StatusCode::CREATED, &answer).await
 }
 
 /// Reads and checks what can be without looking at the tenant's other businesses.
@@ -142,6 +166,7 @@ async fn create(
     now: DateTime<Utc>,
 ) -> Result<(Known, OnboardedBusinessUser)> {
     let (mode, Indexes { domain, name, email, control_persons }) = (caller.mode, &asked.indexes);
+    check_allowed(tx).await?;
     check_unknown(tx, mode, &asked.indexes).await?;
     let identities = Identities::new(&app.keys, &app.blind_indexer, mode);
     let known = identities.of_business(tx, &asked.phone, now).await?;

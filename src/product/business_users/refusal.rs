@@ -1,10 +1,17 @@
 //! The documented refusals, in their documented words.
 
-use crate::http::Error;
+use axum::http::StatusCode;
+
+use crate::http::{Error, Shape};
 
 #[track_caller]
 fn refused(code: &'static str, kind: &'static str, message: &'static str) -> Error {
     Error::bad_request(code, message).of_type(kind)
+}
+
+/// A 400 as onboarding is documented to write it; other refusals as they are.
+pub fn enveloped(refused: Error) -> Error {
+    if refused.status() == StatusCode::BAD_REQUEST { refused.shaped(Shape::Nested) } else { refused }
 }
 
 /// Another business of the tenant has the domain.

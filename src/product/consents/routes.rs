@@ -61,12 +61,12 @@ pub struct ConsentMessageView {
     responses((status = 200, description = "The vendor and its message", body = ConsentMessageAnswer),
         (status = 404, description = "Nobody's consent is asked for that", body = WalletErrorEntry), WalletErrors))]
 pub async fn message(
-    caller: TenantOrCustomer,
+    caller: Result<TenantOrCustomer>,
     State(app): State<App>,
     Path(tenant): Path<String>,
     asked: Result<Query<AskedMessage>>,
 ) -> Result<Json<ConsentMessageAnswer>> {
-    let Query(asked) = asked.map_err(documented)?;
+    let (caller, Query(asked)) = (caller.map_err(documented)?, asked.map_err(documented)?);
     if tenant.parse::<TenantId>() != Ok(caller.tenant()) {
         return Err(other_tenant());
     }
@@ -129,11 +129,11 @@ pub struct ConsentStatusView {
     responses((status = 200, description = "Whether it is valid", body = ConsentStatusAnswer),
         (status = 404, description = "Nothing was ever consented to", body = WalletError), WalletErrors))]
 pub async fn status(
-    caller: TenantOrCustomer,
+    caller: Result<TenantOrCustomer>,
     State(app): State<App>,
     asked: Result<Query<AskedStatus>>,
 ) -> Result<Json<ConsentStatusAnswer>> {
-    let Query(asked) = asked.map_err(documented)?;
+    let (caller, Query(asked)) = (caller.map_err(documented)?, asked.map_err(documented)?);
     let purpose = Purpose {
         sub_category: Some(&asked.sub_category),
         kind: Some(&asked.r#type),
@@ -197,11 +197,11 @@ pub struct ConsentView {
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = []), ("wallet" = [])), request_body = AcceptConsent,
     responses((status = 201, description = "Written down", body = ConsentAnswer), WalletErrors, WalletPostErrors))]
 pub async fn accept(
-    caller: TenantOrCustomer,
+    caller: Result<TenantOrCustomer>,
     State(app): State<App>,
     posted: Result<Posted<AcceptConsent>>,
 ) -> Result<Response> {
-    let Posted { body, once } = posted.map_err(documented)?;
+    let (caller, Posted { body, once }) = (caller.map_err(documented)?, posted.map_err(documented)?);
     let once = once.by(caller.customer());
     let mut tx = app.db.tenant(caller.tenant()).begin().await?;
     if let Some(first) = once.replay(&mut tx, caller.mode()).await? {

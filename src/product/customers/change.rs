@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::compliance;
 use super::directory::{Directory, NamedWallet};
+use super::kind::Kind;
 use super::profile::{Profile, seal};
 use super::status::{Decision, Standing};
 use super::store::{self, ChangedBy};
@@ -26,7 +27,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    fn fields(&self) -> Profile {
+    /// All of it as one document.
+    pub fn fields(&self) -> Profile {
         let mut fields = self.profile.clone();
         fields.0.insert("phoneNumber".to_owned(), Value::String(self.phone.clone()));
         fields.0.insert("kycStatus".to_owned(), Value::from(self.kyc.as_str()));
@@ -57,14 +59,16 @@ impl Names {
         Self { custom, wallets: wallets.iter().map(named).collect() }
     }
 
-    fn with(&self, mut fields: Profile) -> Profile {
+    /// All of it as one document.
+    pub fn fields(&self) -> Profile {
+        let mut fields = Profile::default();
         fields.0.insert("customNamespace".to_owned(), self.custom.clone().into());
         fields.0.insert("namespaces".to_owned(), self.wallets.clone().into());
         fields
     }
 }
 
-/// Keeps what was before and what is after, unless they are the same. The customer's wallets are called as they are.
+/// Keeps what was before and what is after, unless they are the same.
 pub async fn remember(
     tx: &mut TenantTx,
     mode: Mode,
@@ -77,11 +81,11 @@ pub async fn remember(
     if old == new {
         return Ok(());
     }
-    let names = Names::of(&Directory::wallets(tx, mode, known.id).await?);
-    keep(tx, mode, known, (&names.with(old), &names.with(new)), (by, remarks), now).await
+    keep(tx, mode, known, (&old, &new), (by, remarks), now).await
 }
 
-/// Keeps what an onboarded customer's wallets were called before and are called now, unless that is the same.
+/// Keeps what the wallets of an onboarded person were called before and are called now, unless that is the same. Nobody
+/// is shown what a business was.
 pub async fn remember_names(
     tx: &mut TenantTx,
     mode: Mode,
@@ -91,12 +95,13 @@ pub async fn remember_names(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let new = Names::of(&Directory::wallets(tx, mode, known.id).await?);
-    let Some(row) = store::find_profile(tx, mode, known.id).await?.filter(|_| *old != new) else { return Ok(()) };
-    let profile = Profile::open(&known.key, tx, known.id, &row.document)?;
-    let fields = Snapshot { profile, phone: known.phone(tx)?, kyc: row.standing.kyc }.fields();
-    keep(tx, mode, known, (&old.with(fields.clone()), &new.with(fields)), (by, None), now).await
+    if *old == new || store::kind_of(tx, known.id).await? != Some(Kind::Person) {
+        return Ok(());
+    }
+    keep(tx, mode, known, (&old.fields(), &new.fields()), (by, None), now).await
 }
 
+/// Keeps what differs: a profile is large, and most changes are small.
 async fn keep(
     tx: &mut TenantTx,
     mode: Mode,
@@ -107,8 +112,8 @@ async fn keep(
 ) -> Result<()> {
     let tenant = tx.tenant();
     let (old, new) = (
-        seal(&known.key, tenant, known.id, "change from", old)?,
-        seal(&known.key, tenant, known.id, "change to", new)?,
+        seal(&known.key, tenant, known.id, "change from", &old.unlike(new))?,
+        seal(&known.key, tenant, known.id, "change to", &new.unlike(old))?,
     );
     let remarks = remarks.map(|text| seal(&known.key, tenant, known.id, "remarks", &text)).transpose()?;
     Ok(store::insert_change(tx, mode, known.id, (&old, &new, remarks.as_ref()), by, now.trunc_subsecs(6)).await?)

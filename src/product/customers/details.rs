@@ -10,15 +10,19 @@ use uuid::Uuid;
 
 use super::directory::{Directory, NamedWallet};
 use super::kind::Kind as CustomerKind;
-use super::profile::Profile;
+use super::profile::{Profile, open};
 use super::request::Object;
 use super::seen::Seen;
 use super::{refusal, store};
 use crate::auth::Tenant;
+use crate::db::TenantTx;
 use crate::http::openapi::{WalletError, WalletErrors};
 use crate::http::{Path, Result};
 use crate::product::App;
 use crate::product::badges::{AssignedBadge, Badges, Kind};
+
+/// Notes that one answer tells of.
+const MOST_NOTES: i64 = 100;
 
 /// A customer in full.
 #[derive(Serialize, ToSchema)]
@@ -60,13 +64,28 @@ pub struct FullDetails {
     /// What the identification badge is called.
     customer_account_category: Option<String>,
     documents: Vec<Paper>,
-    /// Empty: the documented API has no route by which notes are taken.
+    /// What was remarked with updates: the newest hundred, newest first.
     #[serde(rename = "tenant_customer_notes")]
-    tenant_customer_notes: Vec<Object>,
+    tenant_customer_notes: Vec<Note>,
     wallets: Vec<Wallet>,
     /// The identification badges that the customer has and has had, newest first.
     id_badge_logs: Vec<IdBadge>,
     info_badge: Vec<InfoBadge>,
+}
+
+/// A remark that came with an update.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CustomerNote)]
+pub struct Note {
+    tenant_customer_note_id: Uuid,
+    customer_account_id: Uuid,
+    comment: String,
+    /// Empty: a remark comes with nothing.
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
+    attachment: Object,
+    /// The name of the API key that made it.
+    created_by: Option<String>,
 }
 
 /// What is said of a paper.
@@ -160,9 +179,11 @@ pub async fn show(
     };
     let wallets = Directory::wallets(&mut tx, caller.mode, seen.id).await?;
     let badges = Badges::of_customer(&mut tx, seen.id).await?;
+    let notes = Note::of(&mut tx, &seen).await?;
     let tenant_name = store::tenant(&mut tx).await?.1;
     tx.commit().await?;
-    let data = vec![FullDetails::of(seen, tenant_name, wallets, badges)];
+    let data =
+        vec![FullDetails { tenant_customer_notes: notes, ..FullDetails::of(seen, tenant_name, wallets, badges) }];
     Ok(Json(CustomerInFull { message: "Customer details fetched successfully", data }))
 }
 
@@ -202,6 +223,23 @@ impl FullDetails {
             wallets: wallets.into_iter().map(|wallet| Wallet::of(&tenant_name, wallet)).collect(),
             tenant_name,
         }
+    }
+}
+
+impl Note {
+    async fn of(tx: &mut TenantTx, seen: &Seen) -> Result<Vec<Self>> {
+        let remarks = store::remarks_of(tx, seen.id, MOST_NOTES).await?;
+        let tenant = tx.tenant();
+        let note = |remark: store::Remark| {
+            Ok(Self {
+                tenant_customer_note_id: remark.id,
+                customer_account_id: seen.id,
+                comment: open(&seen.key, tenant, seen.id, "remarks", &remark.text)?,
+                attachment: Object::new(),
+                created_by: remark.by,
+            })
+        };
+        remarks.into_iter().map(note).collect()
     }
 }
 

@@ -18,12 +18,14 @@ mod details;
 mod directory;
 mod document;
 mod forget;
+mod identifying;
 mod kept;
 mod kind;
 mod kyc;
 mod namespace;
 mod onboarding;
 mod papers;
+mod past;
 mod pii;
 mod platform;
 mod policy;
@@ -47,7 +49,7 @@ use super::App;
 use crate::http::LARGEST_BODY;
 use crate::jobs::Jobs;
 
-pub use admission::{Admitted, Claim, Newcomer, Refusals};
+pub use admission::{Admitted, Claim, Newcomer, Refusals, check_allowed};
 pub use change::History;
 pub use compliance::{Checkers, follow as follow_compliance};
 pub use directory::{Directory, NamedWallet, Party};
@@ -81,5 +83,5 @@ pub fn router() -> OpenApiRouter<App> {
 
 /// What is done in the background.
 pub fn register(jobs: Jobs, app: &App) -> Jobs {
-    papers::register(compliance::register(jobs, app), app)
+    identifying::register(papers::register(compliance::register(jobs, app), app), app)
 }

@@ -2,18 +2,18 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::admission::{Admitted, Claim, Newcomer, Refusals, is_own};
+use super::admission::{Admitted, Claim, Newcomer, Refusals, check_allowed, is_own};
 use super::kept::KeptAnswer;
 use super::kind::Kind;
 use super::request::{CustomerDetails, Document, Object};
-use super::told::Told;
+use super::told::{Told, is_blank};
 use super::{refusal, store};
 use crate::auth::Tenant;
 use crate::db::TenantTx;
@@ -100,16 +100,16 @@ pub async fn onboard(caller: Tenant, State(app): State<App>, posted: Posted<Cust
     }
     let now = app.clock.now().trunc_subsecs(6);
     let (known, answer) = create(&app, &mut tx, &caller, &asked, now).await?;
-    let answer = serde_json::to_vec(&answer).map_err(Error::internal)?;
-    once.keep(&mut tx, StatusCode::CREATED, &KeptAnswer::seal(&known, caller.tenant, &answer)?).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, [("content-type", "application/json")], answer).into_response())
+    KeptAnswer::commit(&once, tx, &known, StatusCode::CREATED, &answer).await
 }
 
 /// Reads and checks what can be without looking at the tenant's other customers.
 async fn read(app: &App, caller: &Tenant, mut details: CustomerDetails) -> Result<Asked> {
     let tenant = details.tenant_id.take().ok_or_else(|| Error::missing_field("tenantId"))?;
-    is_own(caller, &tenant).map_err(|_| refusal::other_tenant())?;
+    if tenant.trim().parse::<Uuid>().is_err() {
+        return Err(refusal::no_tenants_id());
+    }
+    is_own(caller, &tenant)?;
     let address = details.account_address.take().ok_or_else(|| Error::missing_field("accountAddress"))?;
     let claim = Claim::read(app, &address, details.custom_namespace.take(), details.provider.take())?;
     let badge = details.identification_badge_id.take();
@@ -120,7 +120,7 @@ async fn read(app: &App, caller: &Tenant, mut details: CustomerDetails) -> Resul
         ("customerMetaData", details.customer_meta_data.is_none()),
         ("dateOfBirth", details.date_of_birth.is_none()),
         ("email", details.email.is_none()),
-        ("ip_address", details.ip_address.is_none()),
+        ("ip_address", is_blank(details.ip_address.as_deref())),
         ("address", details.address.is_none()),
         ("selfieContent", details.selfie_content.is_none()),
         ("bankAccountDetails", details.bank_account_details.is_none()),
@@ -147,6 +147,7 @@ async fn create(
     now: DateTime<Utc>,
 ) -> Result<(Known, OnboardedCustomer)> {
     let (tenant, mode) = (caller.tenant, caller.mode);
+    check_allowed(tx).await?;
     let Told { profile, papers } = &asked.told;
     let email = profile.email_index(&app.blind_indexer, tenant, mode)?;
     let person = profile.identifiers(&app.blind_indexer, tenant, mode)?;

@@ -2,29 +2,25 @@
 
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::directory::{Directory, NamedWallet};
 use super::kind::Kind;
-use super::profile::{self, Profile};
+use super::past::{Past, PastChange};
 use super::refusal;
-use super::request::Object;
 use super::seen::Seen;
 use super::status::Decision;
-use super::store::{self, Change};
+use super::store;
 use super::verified::Verifiable;
 use crate::auth::Tenant;
+use crate::db::{Cursor, PageRequest};
 use crate::foundation::TenantId;
 use crate::http::openapi::{WalletError, WalletErrors};
-use crate::http::{Error, Path, Result};
+use crate::http::{Error, Path, Query, Result, page_bounds};
 use crate::product::App;
-
-/// Changes that one answer tells of.
-const MOST_CHANGES: i64 = 100;
 
 /// What a customer has told, and all that it was before.
 #[derive(Serialize, ToSchema)]
@@ -77,8 +73,20 @@ pub struct Pii {
     bank_verification_status: &'static str,
     bank_accounts: Vec<BankAccount>,
     namespaces: Vec<Name>,
-    /// The newest hundred, newest first.
+    /// Newest first: a hundred, or fewer that are large.
     history_data: Vec<PastChange>,
+    /// Hand this back as `cursor` for the changes before; absent when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<Cursor>,
+}
+
+/// Which changes are asked for.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AskedPast {
+    /// `nextCursor` of the answer before: tells of the changes before its last one.
+    cursor: Option<String>,
 }
 
 /// A bank account as a customer has told it: the last four characters of its number.
@@ -104,50 +112,40 @@ pub struct Name {
     custom_namespace: Option<String>,
 }
 
-/// A change: everything that was known before, and everything after.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PastChange {
-    #[schema(value_type = std::collections::HashMap<String, Value>)]
-    old_details: Object,
-    #[schema(value_type = std::collections::HashMap<String, Value>)]
-    new_details: Object,
-    remarks: Value,
-    /// The name of the API key by which it was made, or who made it at the dashboard, or `identity check`.
-    updated_by: String,
-    created_at: DateTime<Utc>,
-}
-
 /// What a customer has told, and everything that it was before: old and new values, who changed them and when.
 #[utoipa::path(get, path = "/tenant/customer/pii-customer-details/{customerAccountId}",
     operation_id = "show_customer_pii", tag = "Customers",
     security(("api_key" = []), ("tenant_id" = [], "tenant_key" = [])),
-    params(("customerAccountId" = String, Path, description = "The customer's id")),
+    params(("customerAccountId" = String, Path, description = "The customer's id"), AskedPast),
     responses(
         (status = 200, description = "The customer", body = CustomerPii),
         (status = 404, description = "There is no such customer", body = WalletError),
         WalletErrors))]
-pub async fn show(caller: Tenant, State(app): State<App>, Path(customer): Path<String>) -> Result<Json<CustomerPii>> {
+pub async fn show(
+    caller: Tenant,
+    State(app): State<App>,
+    Path(customer): Path<String>,
+    Query(asked): Query<AskedPast>,
+) -> Result<Json<CustomerPii>> {
     if customer.parse::<Uuid>().is_err() {
         let refused = Error::bad_request("invalid_customer_id", "Please provide valid customer id");
         return Err(refused.of_type("Invalid UUID"));
     }
+    let (_, after) = page_bounds(&PageRequest { limit: None, cursor: asked.cursor })?;
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     let Some(seen) = Seen::of(&app, &mut tx, caller.mode, Kind::Person, &customer).await? else {
         let is_anybody = store::has_customers(&mut tx, caller.mode).await?;
         return Err(if is_anybody { refusal::unknown() } else { refusal::no_tenant() });
     };
     let wallets = Directory::wallets(&mut tx, caller.mode, seen.id).await?;
-    let changes = store::changes_of(&mut tx, seen.id, MOST_CHANGES).await?;
+    let past = Past::read(&mut tx, &seen, &wallets, after).await?;
     tx.commit().await?;
-    let history = changes.into_iter().map(|change| PastChange::of(caller.tenant, &seen, change));
-    let history_data = history.collect::<Result<_>>()?;
-    let data = Pii::of(caller.tenant, seen, wallets, history_data);
+    let data = Pii::of(caller.tenant, seen, wallets, past);
     Ok(Json(CustomerPii { message: "Customer full details fetched successfully", data }))
 }
 
 impl Pii {
-    fn of(tenant_id: TenantId, seen: Seen, wallets: Vec<NamedWallet>, history_data: Vec<PastChange>) -> Self {
+    fn of(tenant_id: TenantId, seen: Seen, wallets: Vec<NamedWallet>, past: Past) -> Self {
         let Seen { id, phone, profile, standing, denial, verified, .. } = seen;
         let is_accepted = standing.compliance == Decision::Accepted;
         let said = |is_verified: bool| if is_accepted && is_verified { "Verified" } else { "Not Verified" };
@@ -195,7 +193,8 @@ impl Pii {
             bank_verification_status: said(false),
             bank_accounts: profile.0.get("bankAccountDetails").map(BankAccount::of).into_iter().collect(),
             namespaces: wallets.into_iter().map(named).collect(),
-            history_data,
+            history_data: past.changes,
+            next_cursor: past.next,
         }
     }
 }
@@ -223,63 +222,6 @@ fn masked(number: &str) -> String {
     let shown = if characters.len() > 4 { characters.len() - 4 } else { characters.len() };
     let masked = characters.iter().enumerate().map(|(at, c)| if at < shown { 'X' } else { *c });
     masked.collect()
-}
-
-/// What a change is documented to tell; null where it was never told.
-const TOLD: [&str; 29] = [
-    "firstName",
-    "middleName",
-    "dateOfBirth",
-    "address",
-    "maritalStatus",
-    "email",
-    "gender",
-    "ssn",
-    "selfieContent",
-    "tax",
-    "governmentDocuments",
-    "proofOfAddress",
-    "bankAccountDetails",
-    "verifiedName",
-    "verifiedDOB",
-    "verifiedPhoto",
-    "verifiedIDNumber",
-    "verifiedCountry",
-    "verifiedState",
-    "verifiedIDIssueDate",
-    "verifiedIDExpirationDate",
-    "verifiedAddress",
-    "verifiedGender",
-    "occupation",
-    "annualSalary",
-    "accountPurpose",
-    "expectedMonthlyVolume",
-    "remarks",
-    "customNamespace",
-];
-
-impl PastChange {
-    fn of(tenant: TenantId, seen: &Seen, change: Change) -> Result<Self> {
-        let open = |what, sealed| -> Result<Profile> { profile::open(&seen.key, tenant, seen.id, what, sealed) };
-        let remarks = match &change.remarks {
-            Some(sealed) => profile::open(&seen.key, tenant, seen.id, "remarks", sealed)?,
-            None => Value::Null,
-        };
-        let told = |profile: Profile| {
-            let mut told: Object = TOLD.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
-            told.insert("customerAccountId".to_owned(), seen.id.to_string().into());
-            told.insert("remarks".to_owned(), remarks.clone());
-            told.extend(profile.0);
-            told
-        };
-        Ok(Self {
-            old_details: told(open("change from", &change.old)?),
-            new_details: told(open("change to", &change.new)?),
-            remarks: remarks.clone(),
-            updated_by: change.by.unwrap_or_else(|| "identity check".to_owned()),
-            created_at: change.at,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::refusal;
 use super::request::Object;
 use crate::db::TenantTx;
 use crate::foundation::{BlindIndex, BlindIndexer, DataKey, Mode, Sealed, TenantId};
 use crate::http::{Error, Result};
+
+/// Bytes of one profile at most, papers aside.
+const MOST_BYTES: usize = 256 << 10;
 
 /// What is known of a customer, by the names of the wallet API. The phone number is kept apart. It has no `Debug`.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -28,11 +32,22 @@ impl Profile {
         self.0.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
     }
 
+    /// Whether it tells anything in a field; a blank text tells nothing.
+    pub fn tells(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| value.as_str().is_none_or(|text| !text.trim().is_empty()))
+    }
+
     /// This, with what is newly told in place of what was.
     pub fn with(&self, told: Self) -> Self {
         let mut fields: Map<String, Value> = self.0.clone();
         fields.extend(told.0);
         Self(fields)
+    }
+
+    /// The fields that another one has not, or has otherwise.
+    pub fn unlike(&self, other: &Self) -> Self {
+        let fields = self.0.iter().filter(|(name, value)| other.0.get(*name) != Some(value));
+        Self(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
     /// By which the e-mail address is found.
@@ -77,9 +92,13 @@ impl Profile {
         lists.flatten().filter_map(Value::as_object).chain(passport).cloned().collect()
     }
 
-    /// Under the customer's key.
+    /// Under the customer's key; 400 for more than is kept of anybody.
     pub fn seal(&self, key: &DataKey, tx: &TenantTx, customer: Uuid) -> Result<Sealed> {
-        seal(key, tx.tenant(), customer, "profile", self)
+        let plain = written(self)?;
+        if plain.len() > MOST_BYTES {
+            return Err(refusal::told_too_much());
+        }
+        Ok(key.seal(&context(tx.tenant(), customer, "profile"), &plain)?)
     }
 
     /// Opens what [`Profile::seal`] made.
@@ -115,8 +134,11 @@ pub fn context(tenant: TenantId, customer: Uuid, what: &str) -> String {
 
 /// Seals a document of a customer.
 pub fn seal(key: &DataKey, tenant: TenantId, customer: Uuid, what: &str, value: &impl Serialize) -> Result<Sealed> {
-    let plain = zeroize::Zeroizing::new(serde_json::to_vec(value).map_err(Error::internal)?);
-    Ok(key.seal(&context(tenant, customer, what), &plain)?)
+    Ok(key.seal(&context(tenant, customer, what), &written(value)?)?)
+}
+
+fn written(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>> {
+    serde_json::to_vec(value).map(Zeroizing::new).map_err(Error::internal)
 }
 
 /// Opens what [`seal`] made.

@@ -122,6 +122,12 @@ pub fn checks_failed() -> Error {
     refused("checks_failed", "Upgrade", "Compliance checks got failed")
 }
 
+/// More is told than is kept of anybody.
+#[track_caller]
+pub fn told_too_much() -> Error {
+    refused("profile_too_large", "Customer", "What is told, papers aside, must have at most 256 KiB")
+}
+
 /// About a wallet that cannot be added.
 #[track_caller]
 pub fn add_wallet(message: &'static str) -> Error {
@@ -147,10 +153,10 @@ pub fn no_tenant() -> Error {
     Error::not_found("no_customers", "Please provide valid tenant id").of_type("No data found")
 }
 
-/// 400: the caller names another tenant than itself.
+/// 400: what should be a tenant's id is none.
 #[track_caller]
-pub fn other_tenant() -> Error {
-    refused("other_tenant", "catch", "Please provide valid tenant id")
+pub fn no_tenants_id() -> Error {
+    refused("invalid_tenant_id", "catch", "Please provide valid tenant id")
 }
 
 /// 400: there is nobody, or no wallet, that could be changed.

@@ -104,8 +104,9 @@ impl Told {
         Ok(())
     }
 
+    /// A blank text tells nothing: forms send one for what was left out.
     fn text(&mut self, name: &str, text: Option<String>) -> Result<()> {
-        let Some(text) = text else { return Ok(()) };
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(()) };
         check_text(name, &text)?;
         self.put(name, text)
     }
@@ -209,6 +210,11 @@ struct VerifiedElsewhere {
     address: Option<Object>,
     gender: Option<String>,
     photo: Option<String>,
+}
+
+/// Whether a field was left out, or left blank.
+pub fn is_blank(text: Option<&str>) -> bool {
+    text.is_none_or(|text| text.trim().is_empty())
 }
 
 fn read_email(text: &str) -> Result<String> {

@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::change::{Snapshot, remember};
+use super::kept::KeptAnswer;
 use super::kind::Kind;
 use super::profile::Profile;
 use super::request::CustomerDetails;
 use super::status::{Decision, Standing};
 use super::store::ChangedBy;
-use super::told::Told;
+use super::told::{Told, is_blank};
 use super::{compliance, papers, refusal, store};
 use crate::auth::Tenant;
 use crate::foundation::Phone;
@@ -63,8 +64,8 @@ pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<Custo
     let told = Told::of(details, now.date_naive())?;
 
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    if let Some(first) = once.replay(&mut tx, caller.mode).await? {
-        return Ok(first);
+    if let Some(first) = once.first(&mut tx, caller.mode).await? {
+        return KeptAnswer::repeat(&app, &mut tx, caller.mode, first).await?.ok_or_else(refusal::no_account);
     }
     let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
     let known = identities.hold(&mut tx, customer).await?.ok_or_else(refusal::no_account)?;
@@ -122,14 +123,14 @@ pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<Custo
     }
     let message = format!("User has successfully onboarded with the badge {} [{}].", badge.name, badge.badge_id);
     let answer = UpdatedCustomer { kind: "Success", assigned_identification_badge: badge.badge_id, message };
-    once.commit(tx, StatusCode::ACCEPTED, &answer).await
+    KeptAnswer::commit(&once, tx, &known, StatusCode::ACCEPTED, &answer).await
 }
 
 /// What an update must have: whose it is, the badge if it is one's id, and the phone number.
 fn required(details: &mut CustomerDetails) -> Result<(Uuid, Option<Uuid>, Phone)> {
     let is_complete = details.address.is_some()
         && details.email.is_some()
-        && details.ip_address.is_some()
+        && !is_blank(details.ip_address.as_deref())
         && details.selfie_content.is_some()
         && details.bank_account_details.is_some()
         && details.plaid_details.is_some();

@@ -42,7 +42,7 @@ impl Verifiable {
 impl Verified {
     /// What a check is shown of a profile.
     pub fn shown_in(profile: &Profile) -> Self {
-        let is_told = |thing: &Verifiable| thing.fields().iter().any(|field| profile.0.contains_key(*field));
+        let is_told = |thing: &Verifiable| thing.fields().iter().any(|field| profile.tells(field));
         Self(Verifiable::ALL.into_iter().filter(is_told).collect())
     }
 
@@ -76,6 +76,12 @@ mod tests {
 
     fn profile(fields: &[(&str, &str)]) -> Profile {
         Profile(fields.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect())
+    }
+
+    #[test]
+    fn what_is_blank_was_not_shown() {
+        let told = profile(&[("ssn", " "), ("passport", "p1")]);
+        assert_eq!(Verified::shown_in(&told).words(), ["government_id"]);
     }
 
     #[test]

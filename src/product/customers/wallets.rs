@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::admission::{Refused, is_own, mint, read_address, read_custom};
 use super::change::{Names, remember_names};
 use super::directory::{Directory, NamedWallet, Party};
+use super::kept::KeptAnswer;
 use super::kind::Kind;
 use super::refusal::{self, OnTaken};
 use super::request::{NewCustomNamespace, NewWallet};
@@ -68,8 +69,8 @@ pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWalle
     let Posted { body, once } = posted;
     // As when a customer is onboarded: a repetition is answered before anything is looked at.
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    if let Some(first) = once.replay(&mut tx, caller.mode).await? {
-        return Ok(first);
+    if let Some(first) = once.first(&mut tx, caller.mode).await? {
+        return KeptAnswer::repeat(&app, &mut tx, caller.mode, first).await?.ok_or_else(gone);
     }
     tx.commit().await?;
     is_own(&caller, &body.tenant_id)?;
@@ -89,8 +90,8 @@ pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWalle
     }
 
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
-    if let Some(first) = once.replay(&mut tx, caller.mode).await? {
-        return Ok(first);
+    if let Some(first) = once.first(&mut tx, caller.mode).await? {
+        return KeptAnswer::repeat(&app, &mut tx, caller.mode, first).await?.ok_or_else(gone);
     }
     if !store::policy(&mut tx).await?.multi_wallet {
         return Err(refusal::no_more_wallets(&store::tenant(&mut tx).await?.1));
@@ -138,7 +139,12 @@ pub async fn add(caller: Tenant, State(app): State<App>, posted: Posted<NewWalle
     let namespace = namespace.as_str().to_owned();
     let data = WalletOfCustomer { customer_account_id, business_user_id, namespace };
     let answer = AddedWallet { data, message: "wallet added successfully" };
-    once.commit(tx, StatusCode::CREATED, &answer).await
+    KeptAnswer::commit(&once, tx, &known, StatusCode::CREATED, &answer).await
+}
+
+/// The answer that was kept is about a customer who was forgotten.
+fn gone() -> Error {
+    refusal::add_wallet(NOT_FOUND)
 }
 
 /// Wallets of one customer at most.

@@ -24,7 +24,7 @@ async fn nothing_of_a_forgotten_business_is_left_and_all_of_it_is_free() {
         assert_eq!(left, 0, "{table}");
     }
     let again = onboard(&keyed, &business(badge, 1)).await;
-    assert_snapshot!(again, @r#"400 {"errors":[{"message":"Not able to create account","type":"onboard"}]}"#);
+    assert_snapshot!(again, @r#"400 [{"message":"Not able to create account","type":[{"message":"Not able to create account","type":"onboard"}]}]"#);
     let second = id_of(&onboard(&acme.live, &business(badge, 1)).await.expect(201));
     assert_ne!(first, second);
 }

@@ -196,3 +196,20 @@ async fn papers_are_read_to_be_shown_and_only_those_that_the_customer_names() {
         books.lock().unwrap().checks.values().map(|check| check["documents"].as_array().unwrap().len()).collect();
     assert_eq!(shown, [4]);
 }
+
+#[tokio::test]
+async fn a_service_is_shown_a_business_by_its_own_id_too() {
+    let (url, books) = service().await;
+    books.lock().unwrap().status = "accepted";
+    let app = checked_by(&url).await;
+    let (acme, badge) = crate::business_users::acme(&app).await;
+    let body = crate::business_users::business(badge, 1);
+    let business = crate::business_users::id_of(&crate::business_users::onboard(&acme.live, &body).await.expect(201));
+    crate::business_users::until_compliance_is(&acme.live, business, "ACCEPTED").await;
+    let books = books.lock().unwrap();
+    let shown: Vec<&Value> = books.checks.values().collect();
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0]["profile"]["businessEntityId"], "BE-10001");
+    assert_eq!(shown[0]["profile"]["controlPersons"][0]["emailAddress"], "boss1@mail.example");
+    assert_eq!(shown[0]["documents"].as_array().unwrap().len(), 23);
+}

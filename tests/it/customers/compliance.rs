@@ -132,12 +132,19 @@ async fn who_is_updated_while_somebody_looks_is_looked_at_as_they_are_now() {
     acme.live.post("/tenant/customer/update", update).await.expect(202);
     let told = until_compliance_is(&acme.live, customer, "REJECTED").await;
     assert_eq!(standing(&told), ["REJECTED", "BLOCKED", "REJECTED"]);
+    // A review that somebody else is in ends meanwhile: the dropped one would have been asked about with it.
+    let other = called(&acme, badge, 2, "Review").await;
+    until_compliance_is(&acme.live, other, "REVIEW").await;
     app.app.clock.move_by(chrono::TimeDelta::minutes(2));
-    let states: Vec<String> = sqlx::query_scalar("select state from compliance_check order by id")
-        .fetch_all(&mut app.sql().await)
-        .await
-        .unwrap();
+    until_compliance_is(&acme.live, other, "ACCEPTED").await;
+    let states: Vec<String> =
+        sqlx::query_scalar("select state from compliance_check where customer_id = $1 order by id")
+            .bind(customer)
+            .fetch_all(&mut app.sql().await)
+            .await
+            .unwrap();
     assert_eq!(states, ["accepted", "dropped", "rejected"]);
+    assert_eq!(standing(&details(&acme.live, customer).await), ["REJECTED", "BLOCKED", "REJECTED"]);
 }
 
 #[tokio::test]

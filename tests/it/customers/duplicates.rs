@@ -166,3 +166,70 @@ async fn another_tenants_own_wallet_is_nobodys_to_onboard() {
         assert_eq!(answer.json["errors"][0]["error_code"], "ULOT0043", "{answer}");
     }
 }
+
+#[tokio::test]
+async fn who_was_known_by_an_earlier_form_is_known_by_the_present_one() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let told = |index: u32, ssn: &str| {
+        let mut body = person(&acme, badge, index);
+        (body["firstName"], body["ssn"]) = (json!("Jone"), json!(ssn));
+        for number in ["tin", "stateLicenseId"] {
+            body.as_object_mut().unwrap().remove(number);
+        }
+        body
+    };
+    for index in 1..=2 {
+        onboard(&acme.live, &told(index, &format!("122-22-233{index}"))).await.expect(201);
+    }
+    // As a migration has left them.
+    let sql = "update customer_identifier set index = 'earlier ' || customer_id; update customer_profile set identifiers_form = 1;
+        insert into job (id, kind, payload, max_attempts, lease_seconds)
+        values (gen_random_uuid(), 'renew_identifiers', '{}', 3, 600)";
+    sqlx::raw_sql(sql).execute(&mut app.sql().await).await.unwrap();
+    crate::harness::until("they are known again", || async {
+        let left = "select count(*) from customer_profile where identifiers_form = 1";
+        let left: i64 = sqlx::query_scalar(left).fetch_one(&mut app.sql().await).await.unwrap();
+        (left == 0).then_some(())
+    })
+    .await;
+    for same in ["122-22-2331", "122222332"] {
+        let answer = onboard(&acme.live, &told(3, same)).await.expect(400);
+        assert_eq!(answer.entry()["error_code"], "ULOT0045", "{same}: {answer}");
+    }
+    let earlier: i64 = sqlx::query_scalar("select count(*) from customer_identifier where index like 'earlier %'")
+        .fetch_one(&mut app.sql().await)
+        .await
+        .unwrap();
+    assert_eq!(earlier, 0);
+}
+
+#[tokio::test]
+async fn two_who_were_let_in_as_two_stay_two() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let first = super::accepted(&acme, badge, 1).await;
+    let second = super::accepted(&acme, badge, 2).await;
+    // The second is the first, and was let in while digests were of the earlier form.
+    let mut update = super::update_of(&acme, badge, second, 2);
+    (update["firstName"], update["reRunComplianceCheck"]) = (json!("Jone1"), json!(false));
+    let sql = "update customer_identifier set index = 'earlier ' || customer_id; update customer_profile set identifiers_form = 1";
+    sqlx::raw_sql(sql).execute(&mut app.sql().await).await.unwrap();
+    acme.live.post("/tenant/customer/update", update).await.expect(202);
+    let job = "insert into job (id, kind, payload, max_attempts, lease_seconds)
+        values (gen_random_uuid(), 'renew_identifiers', '{}', 3, 600)";
+    sqlx::raw_sql(job).execute(&mut app.sql().await).await.unwrap();
+    crate::harness::until("both are looked at", || async {
+        let left = "select count(*) from customer_profile where identifiers_form = 1";
+        let left: i64 = sqlx::query_scalar(left).fetch_one(&mut app.sql().await).await.unwrap();
+        (left == 0).then_some(())
+    })
+    .await;
+    for customer in [first, second] {
+        super::details(&acme.live, customer).await;
+    }
+    let mut third = person(&acme, badge, 3);
+    third["firstName"] = json!("Jone1");
+    let answer = onboard(&acme.live, &third).await.expect(400);
+    assert_eq!(answer.entry()["error_code"], "ULOT0045", "{answer}");
+}

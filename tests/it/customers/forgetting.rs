@@ -213,3 +213,20 @@ async fn forgetting_at_once_with_everything_else_forgets() {
     .unwrap();
     assert_eq!(left, 0);
 }
+
+#[tokio::test]
+async fn no_answer_about_a_forgotten_customer_is_repeated() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let customer = accepted(&acme, badge, 1).await;
+    let adds = acme.live.with("idempotency-key", "adds");
+    let updates = acme.live.with("idempotency-key", "updates");
+    let (wallet, update) = (super::wallets::wallet(&acme, customer, 1), super::update_of(&acme, badge, customer, 1));
+    let add = async || adds.post("/tenant/customer/add-wallet", wallet.clone()).await;
+    let change = async || updates.post("/tenant/customer/update", update.clone()).await;
+    let (added, updated) = (add().await.expect(201), change().await.expect(202));
+    assert_eq!((add().await.text, change().await.text), (added.text, updated.text));
+    acme.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(200);
+    assert_snapshot!(add().await, @r#"400 {"errors":[{"message":"Wallet user details not found","type":"Add Wallet"}]}"#);
+    assert_snapshot!(change().await, @r#"400 {"errors":[{"message":"There is no account for the given customer Id","type":"Customer"}]}"#);
+}

@@ -126,9 +126,96 @@ async fn what_has_to_be_told_is_told_in_the_documented_words() {
     assert_snapshot!(refused("phoneNumber", json!("12345")).await, @r#"{"errors":[{"message":"phoneNumber must be a phone number in E.164 form, such as +2250700000001","type":"Validation"}]}"#);
     assert_snapshot!(refused("email", json!("nobody")).await, @r#"{"errors":[{"message":"email must be an e-mail address","type":"Validation"}]}"#);
     assert_snapshot!(refused("customNamespace", json!("jоnedoe")).await, @r#"{"errors":[{"message":"customNamespace mixes scripts, or looks like a name of another script","type":"Validation"}]}"#);
-    assert_snapshot!(refused("accountAddress", json!("0x12")).await, @r#"{"errors":[{"message":"accountAddress must be an address of 0x and 40 hexadecimal digits; mixed case must carry the EIP-55 checksum","type":"Validation"}]}"#);
+    assert_snapshot!(refused("accountAddress", json!("0x12")).await, @r#"{"errors":[{"message":"accountAddress must be an address of 0x and 40 hexadecimal digits","type":"Validation"}]}"#);
+    let mut much = person(&acme, badge, 1);
+    for field in ["customerMetaData", "others"] {
+        much[field] = (0..99).map(|index| (format!("k{index}"), json!("x".repeat(2_000)))).collect();
+    }
+    assert_snapshot!(onboard(&acme.live, &much).await, @r#"400 {"errors":[{"message":"What is told, papers aside, must have at most 256 KiB","type":"Customer"}]}"#);
     // Nothing of all this was stored.
     onboard(&acme.live, &person(&acme, badge, 1)).await.expect(201);
+    // Nor does anybody come to more by telling one thing after the other.
+    let customer = accepted(&acme, badge, 2).await;
+    let mut update = update_of(&acme, badge, customer, 2);
+    update["others"] = much["others"].clone();
+    acme.live.post("/tenant/customer/update", update.clone()).await.expect(202);
+    update["customerMetaData"] = much["customerMetaData"].clone();
+    let refused = acme.live.post("/tenant/customer/update", update).await.expect(400);
+    assert_eq!(refused.entry()["type"], "Customer", "{refused}");
+}
+
+#[tokio::test]
+async fn all_that_is_told_is_kept() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let body = super::everything(&acme, badge);
+    let fields = body.as_object().unwrap();
+    let customer = id_of(&onboard(&acme.live, &body).await.expect(201));
+    super::until_compliance_is(&acme.live, customer, "ACCEPTED").await;
+    acme.live.put(&format!("/tenant/customer/{customer}"), json!({"customNamespace": "other.eth"})).await.expect(200);
+    let pii = acme.live.get(&format!("/tenant/customer/pii-customer-details/{customer}")).await.expect(200);
+    let kept = &pii.json["data"]["historyData"][0]["oldDetails"];
+    // What says how to go about it, and what is told in other words.
+    let elsewhere = [
+        "accountAddress",
+        "identificationBadgeId",
+        "provider",
+        "reRunComplianceCheck",
+        "remarks",
+        "tenantId",
+        "ulNamespace",
+    ];
+    let papers = ["governmentDocuments", "proofOfAddress", "passport", "selfieContent"];
+    for (field, told) in fields {
+        let kept = &kept[field];
+        match &**field {
+            "customerAccountId" => assert_eq!(kept, &json!(customer)),
+            field if elsewhere.contains(&field) => {}
+            field if papers.contains(&field) => assert!(!kept.is_null(), "{field}"),
+            "maritalStatus" | "gender" => assert!(kept.is_string(), "{field}"),
+            field => assert_eq!(kept, told, "{field}"),
+        }
+    }
+    assert!(fields.len() >= 47, "{}", fields.len());
+}
+
+#[tokio::test]
+async fn a_blank_text_tells_nothing() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let told = async |customer: uuid::Uuid| {
+        let answer = acme.live.get(&format!("/tenant/customer/pii-customer-details/{customer}")).await.expect(200);
+        answer.json["data"].clone()
+    };
+    let mut body = person(&acme, badge, 1);
+    (body["ssn"], body["occupation"]) = (json!(" "), json!(""));
+    let customer = id_of(&onboard(&acme.live, &body).await.expect(201));
+    super::until_compliance_is(&acme.live, customer, "ACCEPTED").await;
+    let pii = told(customer).await;
+    assert_eq!((&pii["ssn"], &pii["ssnVerificationStatus"]), (&json!(null), &json!("Not Verified")));
+    assert_eq!(pii["govtIdVerification"], "Verified");
+
+    // And takes nothing back.
+    let other = accepted(&acme, badge, 2).await;
+    let before = told(other).await;
+    let mut update = update_of(&acme, badge, other, 2);
+    update.as_object_mut().unwrap().retain(|field, _| super::REQUIRED_AGAIN.contains(&field.as_str()));
+    for field in ["ssn", "tin", "stateLicenseId", "occupation", "verifiedName", "firstName"] {
+        update[field] = json!("");
+    }
+    acme.live.post("/tenant/customer/update", update.clone()).await.expect(202);
+    let after = told(other).await;
+    for field in ["ssn", "firstName", "gidName", "ssnVerificationStatus"] {
+        assert_eq!(after[field], before[field], "{field}");
+        assert!(!after[field].is_null(), "{field}");
+    }
+    // What has to be told has to be told in earnest.
+    update["ip_address"] = json!(" ");
+    acme.live.post("/tenant/customer/update", update).await.expect(400);
+    let mut body = person(&acme, badge, 3);
+    body["ip_address"] = json!("");
+    let answer = onboard(&acme.live, &body).await.expect(400);
+    assert_eq!(answer.entry()["message"], "ip_address is required");
 }
 
 #[tokio::test]
@@ -154,8 +241,17 @@ async fn another_tenants_id_is_refused() {
     let (acme, badge) = acme(&app).await;
     let globex = app.tenant("globex").await;
     let mut body = person(&acme, badge, 1);
+    // One that is nobody's as well: nobody learns which tenants there are.
+    for others in [globex.id.0, uuid::Uuid::now_v7()] {
+        body["tenantId"] = json!(others);
+        assert_eq!(onboard(&acme.live, &body).await.status, 403);
+    }
+    for none in ["", "acme", "e1e9adb4-d3bd-4ba5-98b8"] {
+        body["tenantId"] = json!(none);
+        let refused = onboard(&acme.live, &body).await;
+        insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"Please provide valid tenant id","type":"catch"}]}"#); }
+    }
     body["tenantId"] = json!(globex.id);
-    assert_snapshot!(onboard(&acme.live, &body).await, @r#"400 {"errors":[{"message":"Please provide valid tenant id","type":"catch"}]}"#);
     let pair = [("tenant-id", &*globex.id.to_string()), ("api-key", &*acme.live_key)];
     assert_eq!(onboard(&Actor::new(&app.base_url, &pair), &body).await.status, 401);
 }

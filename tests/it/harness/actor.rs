@@ -65,6 +65,12 @@ impl Answer {
         self.json["error"].as_str().unwrap_or_default()
     }
 
+    /// The wallet API's error in it, in whichever envelope.
+    pub fn entry(&self) -> &Value {
+        let listed = [&self.json["errors"][0], &self.json["errors"], &self.json[0]["type"][0]];
+        listed.into_iter().find(|error| error.is_object()).unwrap_or(&self.json)
+    }
+
     /// The answer, if it has this status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {

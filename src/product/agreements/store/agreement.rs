@@ -131,28 +131,39 @@ pub async fn decide(tx: &mut TenantTx, row: &Row, decided: &Decided<'_>) -> db::
 /// Throws the keys away of what a customer was shown, also under wallets that became theirs later; returns how many.
 /// A customer of the other mode with the same address keeps theirs.
 pub async fn forget(tx: &mut TenantTx, customer: Uuid) -> db::Result<u64> {
-    let forgotten = sqlx::query!(
-        "update agreement a set wrapped_key = null
-        where tenant_id = $1 and wrapped_key is not null and (customer_id = $2 or customer_id is null and exists (
-            select from wallet w where w.tenant_id = $1 and w.customer_id = $2
-                and w.mode = a.mode and w.address = a.account_address))",
+    // Two statements, each answered from an index: a tenant may have any number of agreements, and the customer waits.
+    let theirs = sqlx::query!(
+        "update agreement set wrapped_key = null
+        where tenant_id = $1 and customer_id = $2 and wrapped_key is not null",
         tx.tenant().0,
         customer,
     );
-    Ok(forgotten.execute(&mut **tx).await?.rows_affected())
+    let theirs = theirs.execute(&mut **tx).await?.rows_affected();
+    let of_nobody = sqlx::query!(
+        "update agreement a set wrapped_key = null from wallet w
+        where w.tenant_id = $1 and w.customer_id = $2 and a.tenant_id = $1 and a.account_address = w.address
+            and a.mode = w.mode and a.customer_id is null and a.wrapped_key is not null",
+        tx.tenant().0,
+        customer,
+    );
+    Ok(theirs + of_nobody.execute(&mut **tx).await?.rows_affected())
 }
 
-/// Throws the keys away of what was shown before `before` to people who said nothing and became nobody's customer;
-/// returns how many.
-pub async fn forget_undecided(tx: &mut TenantTx, before: DateTime<Utc>) -> db::Result<u64> {
+/// Throws the keys away of what was shown before `before` to people who said nothing and became nobody's customer,
+/// `limit` at most; returns how many.
+pub async fn forget_undecided(tx: &mut TenantTx, before: DateTime<Utc>, limit: i64) -> db::Result<u64> {
     let forgotten = sqlx::query!(
-        "update agreement a set wrapped_key = null
-        where tenant_id = $1 and status = 'PENDING' and customer_id is null and wrapped_key is not null
-            and created_at < $2 and not exists (
-                select from wallet w where w.tenant_id = a.tenant_id and w.mode = a.mode
-                    and w.address = a.account_address)",
+        "update agreement set wrapped_key = null
+        where tenant_id = $1 and status = 'PENDING' and id = any (array(
+            select a.id from agreement a
+            where a.tenant_id = $1 and a.status = 'PENDING' and a.customer_id is null and a.wrapped_key is not null
+                and a.created_at < $2 and not exists (
+                    select from wallet w where w.tenant_id = a.tenant_id and w.mode = a.mode
+                        and w.address = a.account_address)
+            order by a.created_at limit $3))",
         tx.tenant().0,
         before,
+        limit,
     );
     Ok(forgotten.execute(&mut **tx).await?.rows_affected())
 }

@@ -33,6 +33,7 @@ pub enum ChangedBy {
 
 /// A change as stored.
 pub struct Change {
+    pub id: Uuid,
     pub old: Sealed,
     pub new: Sealed,
     pub remarks: Option<Sealed>,
@@ -285,21 +286,30 @@ pub async fn insert_change(
     .map(drop)
 }
 
-/// The newest changes of a customer, `limit` at most.
-pub async fn changes_of(tx: &mut TenantTx, customer: Uuid, limit: i64) -> db::Result<Vec<Change>> {
+/// The newest changes of a customer, or the newest before one of them, `limit` at most.
+pub async fn changes_of(
+    tx: &mut TenantTx,
+    customer: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+) -> db::Result<Vec<Change>> {
     let rows = sqlx::query!(
-        r#"select c.old_sealed, c.new_sealed, c.remarks_sealed, coalesce(k.name, c.subject) as by, c.created_at
+        r#"select c.id, c.old_sealed, c.new_sealed, c.remarks_sealed, coalesce(k.name, c.subject) as by, c.created_at
         from customer_change c left join api_key k on k.tenant_id = c.tenant_id and k.id = c.key_id
-        where c.tenant_id = $1 and c.customer_id = $2 order by c.id desc limit $3"#,
+        where c.tenant_id = $1 and c.customer_id = $2
+            and c.id < coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+        order by c.id desc limit $3"#,
         tx.tenant().0,
         customer,
         limit,
+        before,
     )
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows
         .into_iter()
         .map(|row| Change {
+            id: row.id,
             old: Sealed(row.old_sealed),
             new: Sealed(row.new_sealed),
             remarks: row.remarks_sealed.map(Sealed),
@@ -307,6 +317,29 @@ pub async fn changes_of(tx: &mut TenantTx, customer: Uuid, limit: i64) -> db::Re
             at: row.created_at,
         })
         .collect())
+}
+
+/// A remark as stored.
+pub struct Remark {
+    pub id: Uuid,
+    pub text: Sealed,
+    /// The name of the API key.
+    pub by: Option<String>,
+}
+
+/// What was remarked with the newest updates of a customer, `limit` at most.
+pub async fn remarks_of(tx: &mut TenantTx, customer: Uuid, limit: i64) -> db::Result<Vec<Remark>> {
+    let rows = sqlx::query!(
+        r#"select c.id, c.remarks_sealed as "text!", k.name as "by?"
+        from customer_change c left join api_key k on k.tenant_id = c.tenant_id and k.id = c.key_id
+        where c.tenant_id = $1 and c.customer_id = $2 and c.remarks_sealed is not null order by c.id desc limit $3"#,
+        tx.tenant().0,
+        customer,
+        limit,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| Remark { id: row.id, text: Sealed(row.text), by: row.by }).collect())
 }
 
 /// Removes all that a customer has told, and its history.
