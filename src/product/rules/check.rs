@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
@@ -20,8 +21,12 @@ use crate::db::TenantTx;
 use crate::foundation::{Amount, TenantId, Token, Tokens};
 use crate::http::Result;
 
-/// How many expressions are kept read.
-const READ: u64 = 10_000;
+/// How many characters of expressions are kept read: some fifty thousand rules as they are commonly written.
+const READ: u64 = 4 << 20;
+/// How many that could not be read are remembered,
+const UNREADABLE: u64 = 10_000;
+/// and how long, in case the machine and not the rule was at fault.
+const READ_AGAIN: Duration = Duration::from_secs(60);
 
 /// What happens to a customer's money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,12 +95,16 @@ pub struct Rules {
     tokens: Tokens,
     /// Expressions by their text: what one is read as depends on nothing else.
     read: Cache<String, Arc<Expression>>,
+    unreadable: Cache<String, ()>,
 }
 
 impl Rules {
     /// Rules of movements of these tokens.
     pub fn new(tokens: Tokens) -> Self {
-        Self { tokens, read: Cache::builder().max_capacity(READ).build() }
+        let length = |text: &String, _: &Arc<Expression>| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let read = Cache::builder().weigher(length).max_capacity(READ).build();
+        let unreadable = Cache::builder().max_capacity(UNREADABLE).time_to_live(READ_AGAIN).build();
+        Self { tokens, read, unreadable }
     }
 
     /// Locks these customers of the transaction's tenant until it ends. For a movement that touches several with badges:
@@ -174,10 +183,14 @@ impl Rules {
         Ok(counted)
     }
 
-    /// A rule's expression; `None` where it cannot be read, which concerns its customers and nobody else's.
+    /// A rule's expression; `None` where it cannot be read, which concerns its customers and nobody else's. Customers are
+    /// locked meanwhile, so what cannot be read is not tried again with each of their movements.
     async fn expression(&self, rule: &Rule) -> Option<Arc<Expression>> {
         if let Some(read) = self.read.get(&rule.expression).await {
             return Some(read);
+        }
+        if self.unreadable.contains_key(&rule.expression) {
+            return None;
         }
         match Expression::read(rule.expression.clone()).await {
             Ok(read) => {
@@ -186,6 +199,7 @@ impl Rules {
                 Some(read)
             }
             Err(why) => {
+                self.unreadable.insert(rule.expression.clone(), ()).await;
                 metrics::counter!("diolkos_rules_unreadable_total").increment(1);
                 let (tenant, badge, rule) = (rule.tenant_id, rule.badge_id, rule.id);
                 tracing::error!(%tenant, %badge, %rule, %why, "a rule cannot be read and counts as not met");
