@@ -42,12 +42,21 @@ pub enum Movement {
 }
 
 impl Movement {
-    const fn kind(self) -> &'static str {
+    /// Every way.
+    pub(super) const ALL: [Self; 4] = [Self::Deposit, Self::TransferIn, Self::TransferOut, Self::Withdrawal];
+
+    /// What rules call it,
+    pub(super) const fn kind(self) -> &'static str {
         match self {
             Self::Deposit => "deposit",
             Self::TransferIn | Self::TransferOut => "transfer",
             Self::Withdrawal => "withdrawal",
         }
+    }
+
+    /// and which way the money goes.
+    pub(super) const fn direction(self) -> &'static str {
+        if self.is_in() { "in" } else { "out" }
     }
 
     pub(super) const fn is_in(self) -> bool {
@@ -258,14 +267,14 @@ impl Weighing<'_> {
 
     fn needs(&self, operation: &Operation, standing: &Standing) -> Needs {
         let expressions = self.rules_for(operation, standing).filter_map(|rule| rule.expression.as_ref());
-        expressions.fold(Needs::default(), |needs, expression| needs.and(expression.needs()))
+        expressions.fold(Needs::default(), |needs, expression| needs.and(expression.needs(operation.movement)))
     }
 
     fn facts(&self, operation: &Operation, standing: &Standing) -> Facts {
         let (of_token, usage_of_all) = self.counts.of(operation);
         Facts {
             kind: operation.movement.kind(),
-            direction: if operation.movement.is_in() { "in" } else { "out" },
+            direction: operation.movement.direction(),
             token: operation.token.symbol.to_string(),
             amount: operation.millionths(),
             stored_value: of_token.stored_value,
