@@ -1,6 +1,7 @@
 //! SQL of rules, as movements of money ask for them. Every statement takes any number of customers.
 
 mod counts;
+mod stored;
 pub mod written;
 
 use chrono::{DateTime, Utc};
@@ -10,7 +11,8 @@ use super::check::Operation;
 use crate::db::{self, TenantTx};
 use crate::foundation::TenantId;
 
-pub use counts::{Holder, Moved, Purse, Since, moved, stored, write_down};
+pub use counts::{Asked, Moved, Since, forget, moved, write_down_month};
+pub use stored::{Purse, stored, write_down};
 
 /// Locks these customers until the transaction ends, in one order whoever asks: who is to move a customer's money waits
 /// here for those who do, so that each counts what the other has accepted.
