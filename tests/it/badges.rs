@@ -8,6 +8,7 @@ use crate::customers;
 use crate::harness::actor::Actor;
 use crate::harness::app::TestApp;
 use crate::harness::tenant::phone;
+use crate::harness::until;
 
 const LIST: &str = "/tenant/badge?page=1&pagesize=100";
 
@@ -371,4 +372,44 @@ async fn wallets_financial_badges_are_listed_and_taken_one_by_one() {
     for query in ["wallet_address=0x12", "token=USDC"] {
         badges.delete(&format!("/{badge}/assignments/{jane}?{query}")).await.expect(400);
     }
+}
+
+#[tokio::test]
+async fn who_has_a_rare_badge_is_found_without_reading_who_has_others() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let badges = app.badges_of(&acme);
+    let (common, rare) = (badges.of_kind("Common", "INFORMATION").await, badges.of_kind("Rare", "INFORMATION").await);
+    let jane = app.customer_of(acme.customer(&phone(1)).await).await;
+    badges.assign(&rare, jane).await;
+    let mut sql = app.sql().await;
+    sqlx::query("set session_replication_role = replica").execute(&mut sql).await.unwrap();
+    sqlx::query(
+        "insert into badge_assignment (tenant_id, id, mode, customer_id, badge_id, kind)
+        select $1, gen_random_uuid(), 'live', gen_random_uuid(), $2::uuid, 'INFORMATION' from generate_series(1, 5000)",
+    )
+    .bind(acme.id.0)
+    .bind(&common)
+    .execute(&mut sql)
+    .await
+    .unwrap();
+    sqlx::query("analyze badge_assignment").execute(&mut sql).await.unwrap();
+    let looks = async || -> (i64, i64) {
+        let query = "select (coalesce(seq_scan, 0) + coalesce(idx_scan, 0))::bigint,
+                (coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint
+            from pg_stat_user_tables where relname = 'badge_assignment'";
+        sqlx::query_as(query).fetch_one(&mut app.sql().await).await.unwrap()
+    };
+    let before = looks().await;
+    for _ in 0..20 {
+        let listed = badges.get(&format!("/{rare}/assignments")).await.expect(200).json;
+        assert_eq!(listed["data"].as_array().unwrap().len(), 1);
+    }
+    // The database tells a little later, of so many looks how much they read.
+    let read = until("the database tells", || async {
+        let after = looks().await;
+        (after.0 >= before.0 + 20).then_some(after.1 - before.1)
+    })
+    .await;
+    assert!(read < 2000, "{read}");
 }

@@ -113,6 +113,7 @@ async fn what_was_written_in_the_ledger_stays() {
     deposit.block_number
     deposit.submitted_at
     deposit.ended_at
+    deposit.reversed_at
     transfer.status
     transfer.failure
     transfer.tx_hash

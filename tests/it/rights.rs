@@ -66,10 +66,12 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     compliance_check: update (queued)
     consent_message: nothing
     consent_vendor: nothing
+    counted_month: nothing
     customer: nothing
     customer_change: nothing
     customer_consent: nothing
     customer_document: nothing
+    customer_flow: nothing
     customer_identifier: nothing
     customer_policy: nothing
     customer_profile: nothing

@@ -1,5 +1,6 @@
 //! Rules of badges decide movements of money.
 
+mod added_up;
 mod barred;
 mod batches;
 mod counted;

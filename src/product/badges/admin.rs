@@ -188,10 +188,12 @@ pub async fn badge_of_tenant(app: &App, tenant: &str, badge: &str) -> Result<(Te
     Ok((tx, badge))
 }
 
-/// The same, and the badge and what hangs on it stay as they are until the transaction ends.
+/// The same, and the tenant's badges, what hangs on them, and their rules stay as they are until the transaction ends: a rule
+/// may name another badge than its own, so whoever writes one waits for whoever renames any.
 pub async fn badge_to_change(app: &App, tenant: &str, badge: &str) -> Result<(TenantTx, Badge)> {
     let mut tx = Tenants::open(&app.db, tenant).await?;
     let id = Uuid::try_parse(badge).map_err(|_| unknown_badge())?;
+    store::hold_all(&mut tx).await?;
     let badge = store::hold(&mut tx, id).await?.ok_or_else(unknown_badge)?;
     Ok((tx, badge))
 }

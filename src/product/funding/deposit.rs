@@ -15,6 +15,7 @@ use crate::db::{Db, TenantTx};
 use crate::foundation::{Amount, ClientKey, Mode, Rehearsal, TenantId, Token};
 use crate::http::{Error, Result};
 use crate::ledger::{self, AccountKind, Outcome, Posting};
+use crate::product::rules::{Counts, Rules};
 use crate::webhooks;
 
 /// The name under which the chain and the ledger know deposits.
@@ -154,13 +155,19 @@ impl Deposits {
         Ok(Prospects { known, available })
     }
 
-    /// Gives the tenant back what a deposit took from its balance: a reorg undid its payment for good. The deposit itself
-    /// stays as it was told; its `id` is its operation's.
+    /// Gives the tenant back what a deposit took from its balance, and counts it for the customer no more: a reorg undid its
+    /// payment for good. The deposit itself stays as it was told; its `id` is its operation's. However often: it goes back
+    /// once.
     pub async fn reverse(db: &Db, tenant: TenantId, id: Uuid) -> Result<()> {
         let mut tx = db.tenant(tenant).begin().await?;
+        let none = || Error::internal("a deposit that was settled has no posted transfer");
+        let customer = store::customer_of(&mut tx, id).await?.ok_or_else(none)?;
+        Rules::hold(&mut tx, &[customer]).await?;
         if !ledger::reverse(&mut tx, id).await? {
-            return Err(Error::internal("a deposit that was settled has no posted transfer"));
+            return Err(none());
         }
+        store::reverse(&mut tx, id).await?;
+        Counts::forget(&mut tx, customer).await?;
         Ok(tx.commit().await?)
     }
 

@@ -87,6 +87,30 @@ pub async fn statuses(tx: &mut TenantTx, deposits: &[&NewDeposit]) -> db::Result
     rows.into_iter().map(|row| Ok(((TenantId(row.tenant_id), row.deposit_id), read_status(&row.status)?))).collect()
 }
 
+/// Who got a live deposit.
+pub async fn customer_of(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "select customer_id from deposit where tenant_id = $1 and mode = 'live' and id = $2",
+        tx.tenant().0,
+        id
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// A settled deposit comes to nothing after all.
+pub async fn reverse(tx: &mut TenantTx, id: Uuid) -> db::Result<()> {
+    sqlx::query!(
+        "update deposit set reversed_at = now()
+        where tenant_id = $1 and mode = 'live' and id = $2 and reversed_at is null",
+        tx.tenant().0,
+        id,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 pub fn read_status(word: &str) -> db::Result<Status> {
     Status::from_word(word).ok_or_else(|| Error::Decode(format!("{word} is no status of a deposit").into()))
 }

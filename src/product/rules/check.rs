@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
@@ -20,8 +21,12 @@ use crate::db::TenantTx;
 use crate::foundation::{Amount, TenantId, Token, Tokens};
 use crate::http::Result;
 
-/// How many expressions are kept read.
-const READ: u64 = 10_000;
+/// How many characters of expressions are kept read: some fifty thousand rules as they are commonly written.
+const READ: u64 = 4 << 20;
+/// How many that could not be read are remembered,
+const UNREADABLE: u64 = 10_000;
+/// and how long, in case the machine and not the rule was at fault.
+const READ_AGAIN: Duration = Duration::from_secs(60);
 
 /// What happens to a customer's money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +42,21 @@ pub enum Movement {
 }
 
 impl Movement {
-    const fn kind(self) -> &'static str {
+    /// Every way.
+    pub(super) const ALL: [Self; 4] = [Self::Deposit, Self::TransferIn, Self::TransferOut, Self::Withdrawal];
+
+    /// What rules call it,
+    pub(super) const fn kind(self) -> &'static str {
         match self {
             Self::Deposit => "deposit",
             Self::TransferIn | Self::TransferOut => "transfer",
             Self::Withdrawal => "withdrawal",
         }
+    }
+
+    /// and which way the money goes.
+    pub(super) const fn direction(self) -> &'static str {
+        if self.is_in() { "in" } else { "out" }
     }
 
     pub(super) const fn is_in(self) -> bool {
@@ -94,12 +108,16 @@ pub struct Rules {
     tokens: Tokens,
     /// Expressions by their text: what one is read as depends on nothing else.
     read: Cache<String, Arc<Expression>>,
+    unreadable: Cache<String, ()>,
 }
 
 impl Rules {
     /// Rules of movements of these tokens.
     pub fn new(tokens: Tokens) -> Self {
-        Self { tokens, read: Cache::builder().max_capacity(READ).build() }
+        let length = |text: &String, _: &Arc<Expression>| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let read = Cache::builder().weigher(length).max_capacity(READ).build();
+        let unreadable = Cache::builder().max_capacity(UNREADABLE).time_to_live(READ_AGAIN).build();
+        Self { tokens, read, unreadable }
     }
 
     /// Locks these customers of the transaction's tenant until it ends. For a movement that touches several with badges:
@@ -190,10 +208,14 @@ impl Rules {
         Ok(counted)
     }
 
-    /// A rule's expression; `None` where it cannot be read, which concerns its customers and nobody else's.
+    /// A rule's expression; `None` where it cannot be read, which concerns its customers and nobody else's. Customers are
+    /// locked meanwhile, so what cannot be read is not tried again with each of their movements.
     async fn expression(&self, rule: &Rule) -> Option<Arc<Expression>> {
         if let Some(read) = self.read.get(&rule.expression).await {
             return Some(read);
+        }
+        if self.unreadable.contains_key(&rule.expression) {
+            return None;
         }
         match Expression::read(rule.expression.clone()).await {
             Ok(read) => {
@@ -202,6 +224,7 @@ impl Rules {
                 Some(read)
             }
             Err(why) => {
+                self.unreadable.insert(rule.expression.clone(), ()).await;
                 metrics::counter!("diolkos_rules_unreadable_total").increment(1);
                 let (tenant, badge, rule) = (rule.tenant_id, rule.badge_id, rule.id);
                 tracing::error!(%tenant, %badge, %rule, %why, "a rule cannot be read and counts as not met");
@@ -274,14 +297,14 @@ impl Weighing<'_> {
 
     fn needs(&self, operation: &Operation, standing: &Standing) -> Needs {
         let expressions = self.rules_for(operation, standing).filter_map(|rule| rule.expression.as_ref());
-        expressions.fold(Needs::default(), |needs, expression| needs.and(expression.needs()))
+        expressions.fold(Needs::default(), |needs, expression| needs.and(expression.needs(operation.movement)))
     }
 
     fn facts(&self, operation: &Operation, standing: &Standing) -> Facts {
         let (of_token, usage_of_all) = self.counts.of(operation);
         Facts {
             kind: operation.movement.kind(),
-            direction: if operation.movement.is_in() { "in" } else { "out" },
+            direction: operation.movement.direction(),
             token: operation.token.symbol.to_string(),
             amount: operation.millionths(),
             stored_value: of_token.stored_value,

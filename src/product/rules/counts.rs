@@ -6,16 +6,16 @@ use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::check::Operation;
-use super::needs::Needs;
-use super::store::{self, Holder, Moved, Purse, Since};
+use super::needs::{Needs, Reach};
+use super::store::{self, Asked, Moved, Purse, Since};
 use super::usage::{Period, Tally, Usage, millionths};
 use crate::db::TenantTx;
 use crate::foundation::{Amount, TenantId, Tokens};
 use crate::http::Result;
 
-/// A movement that ended this long ago does not come to anything else.
+/// Beside movements this old no others come to be: whoever was to enter one has done so or was cut off.
 const SETTLED: TimeDelta = TimeDelta::days(2);
-/// How many movements are added up until it is written down what those that ended long ago come to.
+/// How many old movements are added up until it is written down what they come to.
 const MANY: i64 = 250;
 
 /// What customers have moved and hold.
@@ -59,6 +59,12 @@ impl Counts {
         (count.by_token.get(&*operation.token.symbol).copied().unwrap_or_default(), count.of_all)
     }
 
+    /// Throws away what is written down of what a customer of the transaction's tenant has moved, because some of it came to
+    /// nothing after all; it is added up anew when somebody asks. The customer is locked.
+    pub async fn forget(tx: &mut TenantTx, customer: Uuid) -> Result<()> {
+        Ok(store::forget(tx, customer).await?)
+    }
+
     /// An operation happens.
     pub fn add(&mut self, operation: &Operation) {
         let amount = operation.millionths();
@@ -88,17 +94,25 @@ impl Counts {
             return Ok(());
         }
         let since = since(now);
-        let holders: Vec<Holder> =
-            wanted.into_iter().map(|(holder, needs)| Holder::of(holder, needs, &since)).collect();
-        for moved in store::moved(tx, &holders, &since).await? {
-            let place = usize::try_from(moved.holder - 1).ok();
-            let (Some(holder), Some(movement)) = (place.and_then(|place| holders.get(place)), moved.movement()) else {
-                continue;
-            };
+        let asked = wanted.into_iter().flat_map(|((tenant, customer), needs)| {
+            needs.reaches().map(|(movement, reach)| Asked { tenant, customer, movement, reach })
+        });
+        let asked: Vec<Asked> = asked.filter(|asked| asked.reach != Reach::Nothing).collect();
+        let mut old = vec![0; asked.len()];
+        for moved in store::moved(tx, &asked, &since).await? {
+            let place = usize::try_from(moved.place - 1).ok();
+            let found = place.and_then(|place| asked.get(place).zip(old.get_mut(place)));
+            let Some((Asked { tenant, customer, movement, .. }, old)) = found else { continue };
+            *old += moved.old;
             let period = period(&moved, decimals(tokens, &moved.token));
-            let count = self.0.entry((holder.tenant, holder.customer)).or_default();
-            count.of_all.of(movement).add(period);
-            count.by_token.entry(moved.token).or_default().usage.of(movement).add(period);
+            let count = self.0.entry((*tenant, *customer)).or_default();
+            count.of_all.of(*movement).add(period);
+            count.by_token.entry(moved.token).or_default().usage.of(*movement).add(period);
+        }
+        let long = asked.iter().zip(old).filter(|(asked, old)| asked.reach == Reach::Month && *old > MANY);
+        let long: Vec<&Asked> = long.map(|(asked, _)| asked).collect();
+        if !long.is_empty() {
+            store::write_down_month(tx, &long, &since).await?;
         }
         Ok(())
     }
@@ -111,14 +125,14 @@ impl Counts {
         }
         purses.sort_unstable();
         purses.dedup();
-        let (settled, stale) = (first_id(Utc::now() - SETTLED), first_id(Utc::now() - SETTLED * 2));
+        let settled = settled();
         let mut long = Vec::new();
-        for (purse, stored) in purses.iter().zip(store::stored(tx, &purses).await?) {
+        for (purse, stored) in purses.iter().zip(store::stored(tx, &purses, settled).await?) {
             let rest = stored.came.checked_sub(stored.gone).unwrap_or(Amount::ZERO);
             let count = self.0.entry((purse.0, purse.1)).or_default();
             count.by_token.entry(purse.2.clone()).or_default().stored_value =
                 millionths(rest, decimals(tokens, &purse.2));
-            if stored.added_up > MANY && stored.up_to.is_none_or(|up_to| up_to < stale) {
+            if stored.old > MANY {
                 long.push(purse.clone());
             }
         }
@@ -151,7 +165,13 @@ fn since(now: DateTime<Utc>) -> Since {
         month,
         id_of_day: first_id(day.min(today) - TimeDelta::days(1)),
         id_of_month: first_id(month.min(first_of_month(made)) - TimeDelta::days(1)),
+        settled: settled(),
     }
+}
+
+/// Movements with smaller ids are old.
+fn settled() -> Uuid {
+    first_id(Utc::now() - SETTLED)
 }
 
 fn first_of_month(now: DateTime<Utc>) -> DateTime<Utc> {

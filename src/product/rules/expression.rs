@@ -8,7 +8,9 @@ use cel::common::types::{CelInt, CelString, STRING_TYPE};
 use cel::common::value::CowVal;
 use cel::{Context, Env, ExecutionError, IdedExpr, Value};
 
+use super::check::Movement;
 use super::facts::Facts;
+use super::folding;
 use super::needs::Needs;
 use super::types::{TOKENS, Type, type_of};
 use super::usage::read_tokens;
@@ -55,7 +57,8 @@ impl InvalidExpression {
 #[derive(Debug)]
 pub struct Expression {
     root: IdedExpr,
-    needs: Needs,
+    /// Of each way of moving money.
+    needs: [(Movement, Needs); 4],
 }
 
 impl Expression {
@@ -95,14 +98,13 @@ impl Expression {
                 return Err(InvalidExpression("must be a condition, which is true or false".to_owned()));
             }
         }
-        let asked = root.references();
-        let needs = Needs::of(|name| asked.has_variable(name));
+        let needs = Movement::ALL.map(|movement| (movement, folding::needs(&root, &known_of(movement))));
         Ok(Self { root, needs })
     }
 
-    /// What has to be looked up for it.
-    pub const fn needs(&self) -> Needs {
-        self.needs
+    /// What has to be looked up to decide a movement by it.
+    pub fn needs(&self, movement: Movement) -> Needs {
+        self.needs.iter().find(|(of, _)| *of == movement).map(|(_, needs)| *needs).unwrap_or_default()
     }
 
     /// Whether what it says of a variable may be another after a name that the variable tells is changed: it quotes the
@@ -171,6 +173,15 @@ fn error_name(error: &ExecutionError) -> &'static str {
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero",
         _ => "other",
     }
+}
+
+/// What is known of a movement before anything is looked up.
+fn known_of(movement: Movement) -> Context<'static, 'static> {
+    let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+    for (name, value) in folding::KNOWN.into_iter().zip([movement.kind(), movement.direction()]) {
+        context.add_variable_from_value(name, value);
+    }
+    context
 }
 
 /// Facts as expressions see them.

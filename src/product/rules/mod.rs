@@ -13,6 +13,7 @@ mod check;
 mod counts;
 mod expression;
 mod facts;
+mod folding;
 mod needs;
 mod refusal;
 mod routes;
@@ -27,6 +28,7 @@ use super::App;
 
 pub use book::{RuleBook, Status, Version};
 pub use check::{Movement, Operation, Rules, Weighing};
+pub use counts::Counts;
 pub use expression::{Expression, InvalidExpression};
 pub use refusal::{Refusal, Violation};
 

@@ -1,5 +1,6 @@
 //! What has to be looked up for rules to be decided: no more than their expressions ask for.
 
+use super::check::Movement;
 use super::usage::Usage;
 
 /// How far back movements of a kind are counted.
@@ -67,9 +68,19 @@ impl Needs {
         }
     }
 
+    /// How far back movements of each kind are counted.
+    pub const fn reaches(self) -> [(Movement, Reach); 4] {
+        [
+            (Movement::Deposit, self.deposits),
+            (Movement::TransferIn, self.transfers_in),
+            (Movement::TransferOut, self.transfers_out),
+            (Movement::Withdrawal, self.withdrawals),
+        ]
+    }
+
     /// Whether any movements are counted.
-    pub fn counts_movements(&self) -> bool {
-        [self.deposits, self.transfers_in, self.transfers_out, self.withdrawals] != [Reach::Nothing; 4]
+    pub fn counts_movements(self) -> bool {
+        self.reaches().iter().any(|(_, reach)| *reach != Reach::Nothing)
     }
 }
 

@@ -104,6 +104,11 @@ async fn a_rule_that_cannot_be_read_refuses_its_own_customers_and_nobody_else() 
     let answers = in_one_batch_in_turn(&app, fund(&acme.live, 2, "busy", "1"), calls).await;
     assert_eq!([&answers[0], &answers[2]].map(|answer| answer.status), [202, 403]);
     insta::assert_snapshot!(answers[1], @r#"403 {"error":"rule_violated","error_code":"ULDT2006","message":"ULDT2006 not met"}"#);
+    // It is counted and told once, and not read again for each movement.
+    for deposit in ["d", "e", "f"] {
+        acme.fund(&phone(1), deposit, "1").await.expect(403);
+    }
     let metrics = app.nobody().get("/metrics").await.text;
-    assert!(metrics.contains("diolkos_rules_unreadable_total"), "it is counted");
+    let counted = metrics.lines().find(|line| line.starts_with("diolkos_rules_unreadable_total"));
+    assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{counted:?}");
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Scene, scene};
 use crate::harness::badges::rule_body;
 use crate::harness::tenant::phone;
+use crate::harness::until;
 
 #[tokio::test]
 async fn a_rule_can_be_revised_as_often_as_anybody_likes() {
@@ -54,4 +55,37 @@ async fn a_badge_is_not_renamed_behind_the_back_of_a_rule() {
     rename(&plain, "Simple").await.expect(200);
     acme.fund(&phone(1), "dep-1", "1").await.expect(202);
     rename(&staff, "Crew").await.expect(409);
+}
+
+#[tokio::test]
+async fn a_badge_is_not_renamed_while_a_rule_that_names_it_is_being_written() {
+    let Scene { app, badges, plain, .. } = scene().await;
+    let staff = badges.of_kind("Staff", "INFORMATION").await;
+    let waiting = async |many: i64| {
+        until(&format!("{many} wait for locks"), || async {
+            let query = "select count(*) from pg_stat_activity
+                where datname = current_database() and wait_event_type = 'Lock'";
+            let count: i64 = sqlx::query_scalar(query).fetch_one(&mut app.sql().await).await.unwrap();
+            (count == many).then_some(())
+        })
+        .await;
+    };
+    // Whoever writes the rule is stopped on the way, and has not looked for names yet or has done so.
+    let mut sql = app.sql().await;
+    sqlx::query("begin").execute(&mut sql).await.unwrap();
+    sqlx::query("select from badge where id = $1::uuid for update").bind(&plain).execute(&mut sql).await.unwrap();
+    let path = format!("/{plain}/rules");
+    let writing = badges.post(&path, rule_body("!(\"Staff\" in information_badges)", "ULTT0001"));
+    let staff = format!("/{staff}");
+    let renaming = async {
+        waiting(1).await;
+        badges.post(&staff, json!({"name": "Crew"})).await
+    };
+    let letting_go = async {
+        waiting(2).await;
+        sqlx::query("rollback").execute(&mut sql).await.unwrap();
+    };
+    let (written, renamed, ()) = tokio::join!(writing, renaming, letting_go);
+    written.expect(201);
+    assert_eq!(renamed.expect(409).error(), "badge_named_by_rule");
 }

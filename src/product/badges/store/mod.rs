@@ -86,7 +86,19 @@ pub async fn find(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Badge>> {
     badge.fetch_optional(&mut **tx).await?.map(Badge::try_from).transpose()
 }
 
-/// The same, which nobody else changes until the transaction ends.
+/// Until the transaction ends nobody else changes badges of its tenant.
+pub async fn hold_all(tx: &mut TenantTx) -> db::Result<()> {
+    let tenant = tx.tenant().0;
+    sqlx::query!(
+        r#"select pg_advisory_xact_lock(hashtextextended('badges of ' || $1::uuid::text, 0)) as "locked!: ()""#,
+        tenant
+    )
+    .fetch_one(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// A badge, which nobody else changes until the transaction ends.
 pub async fn hold(tx: &mut TenantTx, id: Uuid) -> db::Result<Option<Badge>> {
     let badge = sqlx::query_as!(
         Row,

@@ -1,4 +1,4 @@
-//! SQL of what customers have moved and hold.
+//! SQL of what customers have moved since the day and the month began.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::db::{self, TenantTx};
 use crate::foundation::{Amount, TenantId};
 use crate::product::rules::check::Movement;
-use crate::product::rules::needs::{Needs, Reach};
+use crate::product::rules::needs::Reach;
 
 /// From when on movements are counted.
 pub struct Since {
@@ -18,232 +18,149 @@ pub struct Since {
     pub id_of_day: Uuid,
     /// Nor of the month.
     pub id_of_month: Uuid,
+    /// What has a smaller id is old: no other will come to be beside it.
+    pub settled: Uuid,
 }
 
-/// Whose movements are counted: of each kind from an id on, or not at all.
-pub struct Holder {
+/// Whose movements of one kind are counted, and how far back.
+pub struct Asked {
     pub tenant: TenantId,
     pub customer: Uuid,
-    deposits: Option<Uuid>,
-    transfers_in: Option<Uuid>,
-    transfers_out: Option<Uuid>,
-    withdrawals: Option<Uuid>,
+    pub movement: Movement,
+    pub reach: Reach,
 }
 
-impl Holder {
-    /// A customer whose rules have these needs.
-    pub fn of((tenant, customer): (TenantId, Uuid), needs: Needs, since: &Since) -> Self {
-        let from = |reach: Reach| match reach {
+impl Asked {
+    fn since(&self, since: &Since) -> Option<Uuid> {
+        match self.reach {
             Reach::Nothing => None,
             Reach::Day => Some(since.id_of_day),
             Reach::Month => Some(since.id_of_month),
-        };
-        Self {
-            tenant,
-            customer,
-            deposits: from(needs.deposits),
-            transfers_in: from(needs.transfers_in),
-            transfers_out: from(needs.transfers_out),
-            withdrawals: from(needs.withdrawals),
+        }
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self.movement {
+            Movement::Deposit => "deposit",
+            Movement::TransferIn => "transfer_in",
+            Movement::TransferOut => "transfer_out",
+            Movement::Withdrawal => "withdrawal",
         }
     }
 }
 
 /// What a customer moved of a token in one way; sums in base units.
 pub struct Moved {
-    /// Whose: the place among the holders, from 1.
-    pub holder: i64,
-    pub kind: String,
+    /// By whom and in which way: the place in what was asked, from 1.
+    pub place: i64,
     pub token: String,
     pub day: i64,
     pub month: i64,
     pub day_sum: Amount,
     pub month_sum: Amount,
+    /// How many old movements were added up that could be written down.
+    pub old: i64,
 }
 
-impl Moved {
-    /// In which way.
-    pub fn movement(&self) -> Option<Movement> {
-        match self.kind.as_str() {
-            "deposit" => Some(Movement::Deposit),
-            "transfer_in" => Some(Movement::TransferIn),
-            "transfer_out" => Some(Movement::TransferOut),
-            "withdrawal" => Some(Movement::Withdrawal),
-            _ => None,
-        }
-    }
-}
-
-/// What these customers moved since the day and since the month began: all that has not failed. Of withdrawals those
-/// whose tokens went back are left out. Where an id is null nothing is read.
-pub async fn moved(tx: &mut TenantTx, holders: &[Holder], since: &Since) -> db::Result<Vec<Moved>> {
+/// What these customers moved since the day and since the month began, by what is written down of the month and by all
+/// that came later.
+pub async fn moved(tx: &mut TenantTx, asked: &[Asked], since: &Since) -> db::Result<Vec<Moved>> {
     sqlx::query_as!(
         Moved,
-        r#"select h.ord as "holder!", m.kind as "kind!", m.token as "token!", m.day as "day!", m.month as "month!",
-            m.day_sum as "day_sum!: Amount", m.month_sum as "month_sum!: Amount"
-        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[]) with ordinality
-            as h (tenant_id, customer_id, deposits, transfers_in, transfers_out, withdrawals, ord)
+        r#"select a.place as "place!", m.token as "token!", m.day as "day!", m.month as "month!",
+            m.day_sum as "day_sum!: Amount", m.month_sum as "month_sum!: Amount", m.old as "old!"
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bool[]) with ordinality
+            as a (tenant_id, customer_id, kind, since, of_month, place)
+        left join counted_month k on k.tenant_id = a.tenant_id and k.customer_id = a.customer_id and k.kind = a.kind
+            and k.month = $7 and a.of_month
         cross join lateral (
-            select 'deposit' as kind, token, count(*) filter (where created_at >= $7) as day, count(*) as month,
-                coalesce(sum(amount) filter (where created_at >= $7), 0) as day_sum, sum(amount) as month_sum
-            from deposit where h.deposits is not null
-                and tenant_id = h.tenant_id and customer_id = h.customer_id and id >= h.deposits
-                and status <> 'FAILED' and created_at >= $8
-            group by token
-            union all
-            select 'transfer_in', token, count(*) filter (where created_at >= $7), count(*),
-                coalesce(sum(amount) filter (where created_at >= $7), 0), sum(amount)
-            from transfer where h.transfers_in is not null
-                and tenant_id = h.tenant_id and recipient_id = h.customer_id and id >= h.transfers_in
-                and status <> 'FAILED' and created_at >= $8
-            group by token
-            union all
-            select 'transfer_out', token, count(*) filter (where created_at >= $7), count(*),
-                coalesce(sum(amount) filter (where created_at >= $7), 0), sum(amount)
-            from transfer where h.transfers_out is not null
-                and tenant_id = h.tenant_id and sender_id = h.customer_id and id >= h.transfers_out
-                and status <> 'FAILED' and created_at >= $8
-            group by token
-            union all
-            select 'withdrawal', token, count(*) filter (where created_at >= $7), count(*),
-                coalesce(sum(amount) filter (where created_at >= $7), 0), sum(amount)
-            from withdrawal where h.withdrawals is not null
-                and tenant_id = h.tenant_id and customer_id = h.customer_id and id >= h.withdrawals
-                and status <> 'FAILED' and refund is distinct from 'returned' and created_at >= $8
+            select token, sum(day)::bigint as day, sum(month)::bigint as month, sum(day_sum) as day_sum,
+                sum(month_sum) as month_sum, sum(old)::bigint as old
+            from (
+                select w.token, 0 as day, w.movements as month, 0 as day_sum, w.amount as month_sum, 0 as old
+                from unnest(k.tokens, k.movements, k.amounts) as w (token, movements, amount)
+                union all
+                select f.token, count(*) filter (where f.counts and f.created_at >= $6),
+                    count(*) filter (where f.counts),
+                    coalesce(sum(f.amount) filter (where f.counts and f.created_at >= $6), 0),
+                    coalesce(sum(f.amount) filter (where f.counts), 0),
+                    count(*) filter (where f.id < $8 and (f.is_new or f.is_final))
+                from customer_flow_since(a.tenant_id, a.customer_id, array[a.kind], coalesce(k.up_to, a.since),
+                    k.not_ended) f
+                where f.created_at >= $7
+                group by f.token
+            ) parts
             group by token
         ) m"#,
-        &holders.iter().map(|h| h.tenant.0).collect::<Vec<_>>(),
-        &holders.iter().map(|h| h.customer).collect::<Vec<_>>(),
-        &holders.iter().map(|h| h.deposits).collect::<Vec<_>>() as &[Option<Uuid>],
-        &holders.iter().map(|h| h.transfers_in).collect::<Vec<_>>() as &[Option<Uuid>],
-        &holders.iter().map(|h| h.transfers_out).collect::<Vec<_>>() as &[Option<Uuid>],
-        &holders.iter().map(|h| h.withdrawals).collect::<Vec<_>>() as &[Option<Uuid>],
+        &asked.iter().map(|a| a.tenant.0).collect::<Vec<_>>(),
+        &asked.iter().map(|a| a.customer).collect::<Vec<_>>(),
+        &asked.iter().map(Asked::kind).collect::<Vec<_>>() as &[&str],
+        &asked.iter().map(|a| a.since(since)).collect::<Vec<_>>() as &[Option<Uuid>],
+        &asked.iter().map(|a| a.reach == Reach::Month).collect::<Vec<_>>(),
         since.day,
         since.month,
+        since.settled,
     )
     .fetch_all(&mut **tx)
     .await
 }
 
-/// Whose movements of which token are summed up.
-pub type Purse = (TenantId, Uuid, String);
-
-/// What came into a customer's wallets and what left them, ever; in base units.
-pub struct Stored {
-    pub came: Amount,
-    pub gone: Amount,
-    /// How many movements were added to what was written down before,
-    pub added_up: i64,
-    /// which goes up to this id.
-    pub up_to: Option<Uuid>,
-}
-
-/// What these customers received and gave of a token by our records, outside movements included. In the order of the
-/// purses.
-pub async fn stored(tx: &mut TenantTx, purses: &[Purse]) -> db::Result<Vec<Stored>> {
-    sqlx::query_as!(
-        Stored,
-        r#"select k.up_to as "up_to?", d.n + i.n + o.n + w.n + x.n as "added_up!",
-            coalesce(k.came, 0) + d.sum + i.sum + x.came as "came!: Amount",
-            coalesce(k.gone, 0) + o.sum + w.sum + x.gone as "gone!: Amount"
-        from unnest($1::uuid[], $2::uuid[], $3::text[]) with ordinality as p (tenant_id, customer_id, token, ord)
-        left join stored_value k
-            on k.tenant_id = p.tenant_id and k.customer_id = p.customer_id and k.token = p.token
-        cross join lateral (select coalesce(k.up_to, '00000000-0000-0000-0000-000000000000') as id) since
-        cross join lateral (
-            select count(*) as n, coalesce(sum(amount), 0) as sum from deposit
-            where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token and id >= since.id
-                and status <> 'FAILED') d
-        cross join lateral (
-            select count(*) as n, coalesce(sum(amount), 0) as sum from transfer
-            where tenant_id = p.tenant_id and recipient_id = p.customer_id and token = p.token and id >= since.id
-                and status <> 'FAILED') i
-        cross join lateral (
-            select count(*) as n, coalesce(sum(amount), 0) as sum from transfer
-            where tenant_id = p.tenant_id and sender_id = p.customer_id and token = p.token and id >= since.id
-                and status <> 'FAILED') o
-        cross join lateral (
-            select count(*) as n, coalesce(sum(amount), 0) as sum from withdrawal
-            where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token and id >= since.id
-                and status <> 'FAILED' and refund is distinct from 'returned') w
-        cross join lateral (
-            select count(*) as n, coalesce(sum(amount) filter (where direction = 'in'), 0) as came,
-                coalesce(sum(amount) filter (where direction = 'out'), 0) as gone
-            from outside_movement
-            where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token and id >= since.id
-                and status = 'SETTLED') x
-        order by p.ord"#,
-        &purses.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<_>>(),
-        &purses.iter().map(|(_, customer, _)| *customer).collect::<Vec<_>>(),
-        &purses.iter().map(|(.., token)| token.as_str()).collect::<Vec<_>>() as &[&str],
-    )
-    .fetch_all(&mut **tx)
-    .await
-}
-
-/// Writes down what the movements of these customers came to that are older than an id, as far as the first that has not
-/// ended for good. The customers are locked, so that nobody else writes the same.
-pub async fn write_down(tx: &mut TenantTx, purses: &[Purse], settled: Uuid) -> db::Result<()> {
+/// Writes down what these customers' old movements of the month come to, and which of them have not ended. The customers
+/// are locked, so that nobody else writes the same.
+pub async fn write_down_month(tx: &mut TenantTx, asked: &[&Asked], since: &Since) -> db::Result<()> {
     sqlx::query!(
-        r#"insert into stored_value as k (tenant_id, customer_id, token, up_to, came, gone, updated_at)
-        select p.tenant_id, p.customer_id, p.token, until.id, coalesce(k.came, 0) + d.sum + i.sum + x.came,
-            coalesce(k.gone, 0) + o.sum + w.sum + x.gone, now()
-        from unnest($1::uuid[], $2::uuid[], $3::text[]) as p (tenant_id, customer_id, token)
-        left join stored_value k
-            on k.tenant_id = p.tenant_id and k.customer_id = p.customer_id and k.token = p.token
-        cross join lateral (select coalesce(k.up_to, '00000000-0000-0000-0000-000000000000') as id) since
+        r#"insert into counted_month as k (tenant_id, customer_id, kind, month, up_to, not_ended, tokens, movements,
+            amounts, updated_at)
+        select a.tenant_id, a.customer_id, a.kind, $5, $6, n.not_ended, s.tokens, s.movements, s.amounts, now()
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[]) as a (tenant_id, customer_id, kind, since)
+        left join counted_month k on k.tenant_id = a.tenant_id and k.customer_id = a.customer_id and k.kind = a.kind
+            and k.month = $5
         cross join lateral (
-            select least($4::uuid, d.id, i.id, o.id, w.id) as id
-            from (values (1)) as one
-            left join lateral (
-                select id from deposit
-                where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token
-                    and id >= since.id and status not in ('SETTLED', 'FAILED') order by id limit 1) d on true
-            left join lateral (
-                select id from transfer
-                where tenant_id = p.tenant_id and recipient_id = p.customer_id and token = p.token
-                    and id >= since.id and status not in ('SETTLED', 'FAILED') order by id limit 1) i on true
-            left join lateral (
-                select id from transfer
-                where tenant_id = p.tenant_id and sender_id = p.customer_id and token = p.token
-                    and id >= since.id and status not in ('SETTLED', 'FAILED') order by id limit 1) o on true
-            left join lateral (
-                select id from withdrawal
-                where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token
-                    and id >= since.id and status not in ('COMPLETED', 'FAILED')
-                    and refund is distinct from 'returned' order by id limit 1) w on true
-        ) until
+            select coalesce(array_agg(f.id) filter (where not f.is_final), '{}') as not_ended,
+                coalesce(array_agg(f.token) filter (where f.is_final and f.counts), '{}') as tokens,
+                coalesce(array_agg(f.amount) filter (where f.is_final and f.counts), '{}') as amounts
+            from customer_flow_since(a.tenant_id, a.customer_id, array[a.kind], coalesce(k.up_to, a.since),
+                k.not_ended) f
+            where f.created_at >= $5 and f.id < $6
+        ) n
         cross join lateral (
-            select coalesce(sum(amount), 0) as sum from deposit
-            where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token and id >= since.id
-                and id < until.id and status <> 'FAILED') d
-        cross join lateral (
-            select coalesce(sum(amount), 0) as sum from transfer
-            where tenant_id = p.tenant_id and recipient_id = p.customer_id and token = p.token and id >= since.id
-                and id < until.id and status <> 'FAILED') i
-        cross join lateral (
-            select coalesce(sum(amount), 0) as sum from transfer
-            where tenant_id = p.tenant_id and sender_id = p.customer_id and token = p.token and id >= since.id
-                and id < until.id and status <> 'FAILED') o
-        cross join lateral (
-            select coalesce(sum(amount), 0) as sum from withdrawal
-            where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token and id >= since.id
-                and id < until.id and status <> 'FAILED' and refund is distinct from 'returned') w
-        cross join lateral (
-            select coalesce(sum(amount) filter (where direction = 'in'), 0) as came,
-                coalesce(sum(amount) filter (where direction = 'out'), 0) as gone
-            from outside_movement
-            where tenant_id = p.tenant_id and customer_id = p.customer_id and token = p.token and id >= since.id
-                and id < until.id and status = 'SETTLED') x
-        where until.id > since.id
-        on conflict on constraint stored_value_pkey do update
-            set up_to = excluded.up_to, came = excluded.came, gone = excluded.gone, updated_at = excluded.updated_at"#,
-        &purses.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<_>>(),
-        &purses.iter().map(|(_, customer, _)| *customer).collect::<Vec<_>>(),
-        &purses.iter().map(|(.., token)| token.as_str()).collect::<Vec<_>>() as &[&str],
-        settled,
+            select coalesce(array_agg(token), '{}') as tokens, coalesce(array_agg(movements), '{}') as movements,
+                coalesce(array_agg(amount), '{}') as amounts
+            from (
+                select token, sum(movements)::bigint as movements, sum(amount) as amount
+                from (
+                    select w.token, w.movements, w.amount
+                    from unnest(k.tokens, k.movements, k.amounts) as w (token, movements, amount)
+                    union all
+                    select e.token, 1, e.amount from unnest(n.tokens, n.amounts) as e (token, amount)
+                ) parts
+                group by token
+            ) by_token
+        ) s
+        where $6 > coalesce(k.up_to, a.since)
+        on conflict on constraint counted_month_pkey do update
+            set month = excluded.month, up_to = excluded.up_to, not_ended = excluded.not_ended, tokens = excluded.tokens,
+                movements = excluded.movements, amounts = excluded.amounts, updated_at = excluded.updated_at"#,
+        &asked.iter().map(|a| a.tenant.0).collect::<Vec<_>>(),
+        &asked.iter().map(|a| a.customer).collect::<Vec<_>>(),
+        &asked.iter().map(|a| a.kind()).collect::<Vec<_>>() as &[&str],
+        &asked.iter().map(|a| a.since(since)).collect::<Vec<_>>() as &[Option<Uuid>],
+        since.month,
+        since.settled,
     )
     .execute(&mut **tx)
     .await
     .map(drop)
+}
+
+/// Throws away what is written down of a customer's movements.
+pub async fn forget(tx: &mut TenantTx, customer: Uuid) -> db::Result<()> {
+    let tenant = tx.tenant().0;
+    sqlx::query!("delete from counted_month where tenant_id = $1 and customer_id = $2", tenant, customer)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query!("delete from stored_value where tenant_id = $1 and customer_id = $2", tenant, customer)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
 }

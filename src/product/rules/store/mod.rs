@@ -2,6 +2,7 @@
 
 mod counts;
 mod hold;
+mod stored;
 pub mod written;
 
 use chrono::{DateTime, Utc};
@@ -11,8 +12,9 @@ use super::check::Operation;
 use crate::db::{self, TenantTx};
 use crate::foundation::TenantId;
 
-pub use counts::{Holder, Moved, Purse, Since, moved, stored, write_down};
+pub use counts::{Asked, Moved, Since, forget, moved, write_down_month};
 pub use hold::{Held, hold, hold_briefly};
+pub use stored::{Purse, stored, write_down};
 
 /// By which badges an operation is ruled, and what they are called.
 pub struct Standing {
