@@ -50,6 +50,7 @@ impl Dialect {
                     Shape::List => json!({"errors": [one]}),
                     Shape::Single => json!({"errors": one}),
                     Shape::Bare => one,
+                    Shape::Caught => json!({"errors": [{"type": "Catch", "message": [one]}]}),
                 }
             }
             Self::Orchestration => json!({
@@ -79,6 +80,8 @@ pub enum Shape {
     Single,
     /// `{"type":…,"message":…}`.
     Bare,
+    /// `{"errors":[{"type":"Catch","message":[{…}]}]}`.
+    Caught,
 }
 
 /// Whether a code is one of the wallet API's own, such as `ULOT0043`: only those are shown there.

@@ -2,6 +2,7 @@
 
 mod kyc;
 mod lifetime;
+mod limits;
 mod secrets;
 mod verifier;
 
@@ -113,7 +114,12 @@ async fn one_of_day_of_birth_and_number_is_enough_and_what_is_told_is_valid() {
         insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"Either dob or ssn required and should be valid.","type":"Prove"}]}"#); }
     }
     assert_snapshot!(with(&[("sourceIp", json!("127.0.0"))]).await, @r#"400 {"errors":[{"message":"sourceIp must be an IP address","type":"Validation"}]}"#);
-    assert_snapshot!(with(&[("finalTargetUrl", json!("javascript:alert(1)"))]).await, @r#"400 {"errors":[{"message":"finalTargetUrl must be an https:// or http:// URL","type":"Validation"}]}"#);
+    // The fingerprint does not travel in the clear.
+    for target in ["javascript:alert(1)", "http://google.com"] {
+        let refused = with(&[("finalTargetUrl", json!(target))]).await;
+        insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"finalTargetUrl must be an https:// URL (http:// is for the person's own machine only)","type":"Validation"}]}"#); }
+    }
+    with(&[("finalTargetUrl", json!("http://localhost:3000/known"))]).await.expect(202);
     assert_snapshot!(with(&[("mobileNumber", json!("12"))]).await, @r#"400 {"errors":[{"message":"mobileNumber must be a telephone number","type":"Validation"}]}"#);
 }
 
@@ -154,13 +160,13 @@ async fn a_check_is_its_callers_alone() {
         let id = begun(owner, about(&format!("200100100{index}"))).await;
         for (_, caller) in callers.iter().enumerate().filter(|(other, _)| *other != index) {
             let refused = validate(caller, &id, "string").await;
-            insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"Request Id not found","type":"Prove"}]}"#); }
+            insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":[{"message":"Request Id not found","type":"Prove"}],"type":"Catch"}]}"#); }
         }
         validate(owner, &id, "string").await.expect(202);
     }
     for nobodys in ["string", "", "01990000-0000-7000-8000-000000000001"] {
         let refused = validate(&acme.live, nobodys, "string").await;
-        insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"Request Id not found","type":"Prove"}]}"#); }
+        insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":[{"message":"Request Id not found","type":"Prove"}],"type":"Catch"}]}"#); }
     }
     // A device whose token names no tenant has no customers.
     let body = json!({"device_fingerprint": "none"});

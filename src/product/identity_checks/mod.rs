@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A fingerprint is stored before the provider hears of it: whoever dies before the answer is written down, a job asks
-//! again, and the provider says of the same fingerprint what it said the first time. A check is its caller's: what a
+//! again, and the provider says of the same fingerprint what it said the first time. A fingerprint that it never answers is
+//! let go, as one that proves nothing. A check is its caller's: what a
 //! customer has begun nobody else's token can end. Where what is proven agrees with what a customer has told, the customer's
 //! KYC is accepted, which rules see (`kyc`).
 
