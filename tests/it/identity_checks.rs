@@ -174,3 +174,34 @@ async fn a_check_is_its_callers_alone() {
     let nameless = Actor::bearer(&app.base_url, nameless.json["access_token"].as_str().unwrap());
     assert_eq!(begin(&nameless, example()).await.status, 403);
 }
+
+#[tokio::test]
+async fn operators_say_to_which_pages_strangers_may_have_people_sent() {
+    let app = TestApp::new().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let policy = format!("/admin/tenants/{}/identity-check-policy", acme.id);
+    let set = async |origins: Value| app.operator().post(&policy, json!({"target_origins": origins})).await;
+    let jane = signed_in(&app, &acme.customer(&crate::harness::tenant::phone(1)).await.to_string());
+    let strangers = [jane, device(&app, &acme, "phone-1").await];
+    let to = async |caller: &Actor, page: &str| {
+        let mut body = example();
+        body["finalTargetUrl"] = json!(page);
+        begin(caller, body).await
+    };
+    set(json!(["https://app.acme.example", "http://localhost:3000"])).await.expect(200);
+    for caller in &strangers {
+        to(caller, "https://app.acme.example/known?x=y").await.expect(202);
+        for page in ["https://google.com", "https://app.acme.example:8443/known", "https://app.acme.example.com"] {
+            let refused = to(caller, page).await;
+            insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"finalTargetUrl must be a page of the tenant's","type":"Validation"}]}"#); }
+        }
+    }
+    to(&acme.live, "https://google.com").await.expect(202);
+    to(&device(&app, &globex, "phone-1").await, "https://google.com").await.expect(202);
+    for wrong in [json!(["app.acme.example"]), json!(["https://app.acme.example/"]), json!(["*"])] {
+        assert_eq!(set(wrong).await.status, 400);
+    }
+    set(json!([])).await.expect(200);
+    to(&strangers[1], "https://google.com").await.expect(202);
+    app.operator().post("/admin/tenants/x/identity-check-policy", json!({"target_origins": []})).await.expect(404);
+}

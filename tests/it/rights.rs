@@ -78,6 +78,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     fx_quote: nothing
     idempotency_record: delete, select
     identity_check: delete, update (mobile_index, state, wrapped_key, details, reference, fingerprint, finding, next_at, ended_at)
+    identity_check_policy: nothing
     indexed_account: select
     ledger_account: select
     ledger_transfer: nothing

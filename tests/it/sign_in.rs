@@ -298,7 +298,7 @@ async fn the_wallet_of_who_is_forgotten_is_nobodys() {
     knows(&app, &acme, 1, jane.address()).await;
     sign_in(&app, &jane).await;
     let query = "select customer_id from wallet where address = $1";
-    let query = sqlx::query_scalar(query).bind(jane.address().as_slice());
+    let query = sqlx::query_scalar(query).bind(jane.address().to_vec());
     let customer: uuid::Uuid = query.fetch_one(&mut app.sql().await).await.unwrap();
     acme.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(200);
     let asked = app.nobody().get(&format!("/auth/challenge?address={}", jane.address())).await;

@@ -14,6 +14,7 @@
 //! KYC is accepted, which rules see (`kyc`).
 
 mod check;
+mod policy;
 mod request;
 mod routes;
 mod store;
@@ -33,7 +34,7 @@ pub use worker::follow;
 
 /// The routes of identity checks.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(routes::begin)).routes(routes!(routes::validate))
+    OpenApiRouter::new().routes(routes!(routes::begin)).routes(routes!(routes::validate)).routes(routes!(policy::set))
 }
 
 /// Who checks identities.

@@ -99,7 +99,7 @@ fn incomplete() -> Error {
 }
 
 /// A page that a browser can be sent to: the fingerprint travels in clear only inside the person's machine.
-fn target(text: &str) -> Option<Url> {
+pub fn target(text: &str) -> Option<Url> {
     let url = Url::parse(text.trim()).ok().filter(|_| text.len() <= 2_000)?;
     let is_page = url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(&url);
     (is_page && url.username().is_empty() && url.password().is_none()).then_some(url)

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::check;
 use super::check::{AGAIN, BEGINNING, Check, Owner, TYPE, not_found, of_caller, provider};
 use super::request::{NewIdentityCheck, NewValidation};
 use super::store::{self, State as Standing};
 use super::worker::{Outcome, settle};
+use super::{check, policy};
 use crate::auth::AnyCaller;
 use crate::db::TenantTx;
 use crate::foundation::{FailPoint, Mode};
@@ -118,6 +118,9 @@ pub async fn begin(
         if once.first(&mut tx, mode).await?.is_some() {
             return Err(still_running());
         }
+    }
+    if owner != Owner::Tenant {
+        policy::admit(&mut tx, &start.final_target_url).await?;
     }
     if let AnyCaller::Device(device) = &caller {
         app.sign_in_limits.code(from, device)?;

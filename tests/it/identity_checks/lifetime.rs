@@ -226,8 +226,8 @@ async fn a_check_whose_process_died_before_the_link_was_sent_is_begun_anew_after
     let mut process = Process::serve(&app.variables, Some("identity_check_stored")).await;
     let keyed = acme.live.with("idempotency-key", "once");
     let body = example().to_string().into_bytes();
-    let lost =
-        keyed.at(&process.base_url).try_send(reqwest::Method::POST, super::BEGIN, Some(("application/json", body)));
+    let dying = keyed.at(&process.base_url);
+    let lost = dying.try_send(reqwest::Method::POST, super::BEGIN, Some(("application/json", body)));
     assert!(lost.await.is_err());
     process.dies().await;
     let soon = begin(&keyed, example()).await;
