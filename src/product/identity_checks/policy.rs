@@ -43,13 +43,13 @@ pub async fn set(
     Path(id): Path<String>,
     posted: Posted<Policy>,
 ) -> Result<Response> {
-    let mut tx = Tenants::open(&app.db, &id).await?;
-    if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
-        return Ok(first);
-    }
     let policy = posted.body;
     if !policy.target_origins.iter().all(|text| is_origin(text)) {
         return Err(Error::invalid_field("target_origins", "must be origins such as https://app.example.com"));
+    }
+    let mut tx = Tenants::open(&app.db, &id).await?;
+    if let Some(first) = posted.once.replay(&mut tx, Mode::Live).await? {
+        return Ok(first);
     }
     store::set_target_origins(&mut tx, &policy.target_origins, app.clock.now()).await?;
     let tenant = tx.tenant();
