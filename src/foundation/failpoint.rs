@@ -39,6 +39,8 @@ pub enum FailPoint {
     PayoutNoted,
     /// The tokens of a refused payout are to go back.
     RefundStored,
+    /// A check of somebody's identity is stored; its provider has not heard of it.
+    IdentityCheckStored,
     /// A fingerprint is stored; nobody was asked what it proves.
     FingerprintStored,
     /// A provider has said what a fingerprint proves; that is not noted yet.
@@ -76,6 +78,7 @@ impl FailPoint {
             Self::PayoutSent => "payout_sent",
             Self::PayoutNoted => "payout_noted",
             Self::RefundStored => "refund_stored",
+            Self::IdentityCheckStored => "identity_check_stored",
             Self::FingerprintStored => "fingerprint_stored",
             Self::IdentityProven => "identity_proven",
             Self::WebhookSent => "webhook_sent",

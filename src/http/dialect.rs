@@ -52,6 +52,7 @@ impl Dialect {
                     Shape::Bare => one,
                     Shape::Nested => json!([{"type": [one], "message": message}]),
                     Shape::Wordless => json!({}),
+                    Shape::Caught => json!({"errors": [{"type": "Catch", "message": [one]}]}),
                 }
             }
             Self::Orchestration => json!({
@@ -85,6 +86,8 @@ pub enum Shape {
     Nested,
     /// `{}`, and what else the error has.
     Wordless,
+    /// `{"errors":[{"type":"Catch","message":[{…}]}]}`.
+    Caught,
 }
 
 /// Whether a code is one of the wallet API's own, such as `ULOT0043`: only those are shown there.

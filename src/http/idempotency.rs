@@ -217,7 +217,8 @@ fn read_key(headers: &HeaderMap) -> Result<Option<String>> {
     }
 }
 
-fn still_running() -> Error {
+/// 409: the first request is still running.
+pub fn still_running() -> Error {
     Error::conflict("idempotency_in_progress", "the first request with this Idempotency-Key is still running")
         .retry_after(Duration::from_secs(1))
 }

@@ -150,5 +150,6 @@ pub fn jobs(app: &App) -> Jobs {
     let jobs = treasury::Audit::register(Jobs::new(app.db.clone()), &app.db);
     let jobs = customers::register(reconcile::register(jobs, app), app);
     let jobs = agreements::register(identity_checks::register(jobs, app), app);
+    let jobs = sign_in::register(jobs, app);
     webhooks::register(jobs, &app.db)
 }

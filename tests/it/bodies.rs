@@ -229,6 +229,11 @@ pub async fn routes() -> (TestApp, Vec<Route>) {
         ),
         route("/admin/tenants/{id}/badges/{badge_id}/rules", &app.operator(), rule()),
         route("/admin/tenants/{id}/badges/{badge_id}/rules/{rule_id}", &app.operator(), rule()),
+        route(
+            "/admin/tenants/{id}/identity-check-policy",
+            &app.operator(),
+            json!({"target_origins": ["https://app.example.com"]}),
+        ),
         route("/admin/chain/reviews/{id}", &app.operator(), json!({"outcome": "failed"})),
         route(
             "/admin/tenants/{id}/compliance-checks/{check_id}",

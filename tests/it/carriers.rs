@@ -1,5 +1,6 @@
 //! Carriers of messages by the protocols they speak: an SMTP server and Twilio's API, both of this test.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,14 +20,15 @@ const LIMIT: Duration = Duration::from_millis(500);
 /// What a server was told, whole.
 type Heard = Arc<Mutex<Vec<String>>>;
 
-/// Takes mails as RFC 5321 says, except for those to `nobody@…`. One to `silent@…` is never answered.
-async fn smtp_server() -> (u16, Heard) {
+/// Takes mails as RFC 5321 says, except for those to `nobody@…`, and the first to `busy@…`. One to `silent@…` is never
+/// answered.
+pub async fn smtp_server() -> (u16, Heard) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, heard) = (listener.local_addr().unwrap().port(), Heard::default());
-    let mails = heard.clone();
+    let (mails, is_busy) = (heard.clone(), Arc::new(AtomicBool::new(true)));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let mails = mails.clone();
+            let (mails, is_busy) = (mails.clone(), is_busy.clone());
             tokio::spawn(async move {
                 let (read, mut write) = stream.into_split();
                 let mut lines = BufReader::new(read).lines();
@@ -44,6 +46,7 @@ async fn smtp_server() -> (u16, Heard) {
                     let answer = match line.split(' ').next().unwrap() {
                         "RCPT" if line.contains("<silent@") => std::future::pending().await,
                         "RCPT" if line.contains("<nobody@") => "550 no such mailbox jane",
+                        "RCPT" if line.contains("<busy@") && is_busy.swap(false, Ordering::SeqCst) => "450 later",
                         "DATA" => {
                             mail = Some(String::new());
                             "354 go on"

@@ -226,6 +226,28 @@ async fn a_payout_provider_that_lacks_something_is_refused_in_one_line() {
 }
 
 #[tokio::test]
+async fn an_outbox_is_for_this_machines_chain_only() {
+    let app = TestApp::new().await;
+    for name in ["SMS_PROVIDER", "MAIL_PROVIDER"] {
+        let read = |more: &str| {
+            let mut variables = app.variables.clone();
+            variables.insert("SMS_PROVIDER", "none".to_owned());
+            variables.insert("MAIL_PROVIDER", "none".to_owned());
+            variables.insert(name, "outbox".to_owned());
+            // Nor is anybody else of those that are for development configured.
+            variables.insert("PAYOUT_PROVIDER", "manual".to_owned());
+            variables.insert("COMPLIANCE_PROVIDER", "none".to_owned());
+            variables.insert("VERIFICATION_PROVIDER", "none".to_owned());
+            variables.insert("RPC_URLS", format!("{}{more}", variables["RPC_URLS"]));
+            Config::read(&Environment::new(&|name| variables.get(name).cloned())).map(drop).map_err(|e| e.to_string())
+        };
+        assert_eq!(read(""), Ok(()));
+        let refused = read(",https://polygon.example").unwrap_err();
+        assert_eq!(refused, format!("{name} is outbox, and RPC_URLS is not this machine's"));
+    }
+}
+
+#[tokio::test]
 async fn every_networks_currency_has_a_rate() {
     let app = TestApp::with(|variables| drop(variables.remove("FX_RATES"))).await;
     let acme = app.tenant("acme").await;

@@ -2,6 +2,7 @@
 
 mod kyc;
 mod lifetime;
+mod limits;
 mod secrets;
 mod verifier;
 
@@ -113,7 +114,12 @@ async fn one_of_day_of_birth_and_number_is_enough_and_what_is_told_is_valid() {
         insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"Either dob or ssn required and should be valid.","type":"Prove"}]}"#); }
     }
     assert_snapshot!(with(&[("sourceIp", json!("127.0.0"))]).await, @r#"400 {"errors":[{"message":"sourceIp must be an IP address","type":"Validation"}]}"#);
-    assert_snapshot!(with(&[("finalTargetUrl", json!("javascript:alert(1)"))]).await, @r#"400 {"errors":[{"message":"finalTargetUrl must be an https:// or http:// URL","type":"Validation"}]}"#);
+    // The fingerprint does not travel in the clear.
+    for target in ["javascript:alert(1)", "http://google.com"] {
+        let refused = with(&[("finalTargetUrl", json!(target))]).await;
+        insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"finalTargetUrl must be an https:// URL (http:// is for the person's own machine only)","type":"Validation"}]}"#); }
+    }
+    with(&[("finalTargetUrl", json!("http://localhost:3000/known"))]).await.expect(202);
     assert_snapshot!(with(&[("mobileNumber", json!("12"))]).await, @r#"400 {"errors":[{"message":"mobileNumber must be a telephone number","type":"Validation"}]}"#);
 }
 
@@ -154,17 +160,48 @@ async fn a_check_is_its_callers_alone() {
         let id = begun(owner, about(&format!("200100100{index}"))).await;
         for (_, caller) in callers.iter().enumerate().filter(|(other, _)| *other != index) {
             let refused = validate(caller, &id, "string").await;
-            insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"Request Id not found","type":"Prove"}]}"#); }
+            insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":[{"message":"Request Id not found","type":"Prove"}],"type":"Catch"}]}"#); }
         }
         validate(owner, &id, "string").await.expect(202);
     }
     for nobodys in ["string", "", "01990000-0000-7000-8000-000000000001"] {
         let refused = validate(&acme.live, nobodys, "string").await;
-        insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"Request Id not found","type":"Prove"}]}"#); }
+        insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":[{"message":"Request Id not found","type":"Prove"}],"type":"Catch"}]}"#); }
     }
     // A device whose token names no tenant has no customers.
     let body = json!({"device_fingerprint": "none"});
     let nameless = app.nobody().post("/auth/preauth-token", body).await.expect(200);
     let nameless = Actor::bearer(&app.base_url, nameless.json["access_token"].as_str().unwrap());
     assert_eq!(begin(&nameless, example()).await.status, 403);
+}
+
+#[tokio::test]
+async fn operators_say_to_which_pages_strangers_may_have_people_sent() {
+    let app = TestApp::new().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let policy = format!("/admin/tenants/{}/identity-check-policy", acme.id);
+    let set = async |origins: Value| app.operator().post(&policy, json!({"target_origins": origins})).await;
+    let jane = signed_in(&app, &acme.customer(&crate::harness::tenant::phone(1)).await.to_string());
+    let strangers = [jane, device(&app, &acme, "phone-1").await];
+    let to = async |caller: &Actor, page: &str| {
+        let mut body = example();
+        body["finalTargetUrl"] = json!(page);
+        begin(caller, body).await
+    };
+    set(json!(["https://app.acme.example", "http://localhost:3000"])).await.expect(200);
+    for caller in &strangers {
+        to(caller, "https://app.acme.example/known?x=y").await.expect(202);
+        for page in ["https://google.com", "https://app.acme.example:8443/known", "https://app.acme.example.com"] {
+            let refused = to(caller, page).await;
+            insta::allow_duplicates! { assert_snapshot!(refused, @r#"400 {"errors":[{"message":"finalTargetUrl must be a page of the tenant's","type":"Validation"}]}"#); }
+        }
+    }
+    to(&acme.live, "https://google.com").await.expect(202);
+    to(&device(&app, &globex, "phone-1").await, "https://google.com").await.expect(202);
+    for wrong in [json!(["app.acme.example"]), json!(["https://app.acme.example/"]), json!(["*"])] {
+        assert_eq!(set(wrong).await.status, 400);
+    }
+    set(json!([])).await.expect(200);
+    to(&strangers[1], "https://google.com").await.expect(202);
+    app.operator().post("/admin/tenants/x/identity-check-policy", json!({"target_origins": []})).await.expect(404);
 }

@@ -79,11 +79,12 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     deposit: nothing
     fx_quote: nothing
     idempotency_record: delete, select
-    identity_check: update (mobile_index, state, wrapped_key, details, reference, fingerprint, finding, next_at, ended_at)
+    identity_check: delete, update (mobile_index, state, wrapped_key, details, reference, fingerprint, finding, next_at, ended_at)
+    identity_check_policy: nothing
     indexed_account: select
     ledger_account: select
     ledger_transfer: nothing
-    one_time_code: nothing
+    one_time_code: delete
     outside_movement: nothing
     payout: update (attempts, next_at, leased_until)
     phone_change: nothing

@@ -289,3 +289,18 @@ async fn fault_24_a_token_of_one_kind_is_none_of_another() {
     app.app.clock.move_by(TimeDelta::minutes(15));
     bearer(device).post("/tenant/customer/api/otp/request", mail).await.expect(401);
 }
+
+#[tokio::test]
+async fn the_wallet_of_who_is_forgotten_is_nobodys() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let jane = PrivateKeySigner::random();
+    knows(&app, &acme, 1, jane.address()).await;
+    sign_in(&app, &jane).await;
+    let query = "select customer_id from wallet where address = $1";
+    let query = sqlx::query_scalar(query).bind(jane.address().to_vec());
+    let customer: uuid::Uuid = query.fetch_one(&mut app.sql().await).await.unwrap();
+    acme.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(200);
+    let asked = app.nobody().get(&format!("/auth/challenge?address={}", jane.address())).await;
+    assert_eq!(refusal(&asked), (400, "Challenge", "Wallet user not found"));
+}

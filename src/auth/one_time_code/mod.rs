@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::db::TenantTx;
+use crate::db::{self, Db, TenantTx};
 use crate::foundation::{Clock, Digester, MasterKey, Mode};
 use crate::http::{Error, Result};
 
@@ -25,6 +25,8 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 /// Codes for one target within [`LIFETIME`] that devices ask for, and as many that the tenant's back end asks for: anybody
 /// can be a device, and uses up nothing of the tenant's.
 const MOST_CODES: i64 = 5;
+/// How long after its time a code is known: whoever tries it is told that it is too late.
+const KEPT: TimeDelta = TimeDelta::hours(1);
 /// Tries for one code.
 const MOST_ATTEMPTS: i32 = 5;
 /// What every code of a test key is, which nobody is sent.
@@ -154,6 +156,17 @@ impl OneTimeCodes {
         let is_right = bool::from(self.code(attempt.id, attempt.code).ct_eq(&kept.digest));
         store::count(tx, attempt.id, is_right.then_some(now)).await?;
         Ok(if is_right { Verdict::Verified } else { Verdict::Wrong })
+    }
+
+    /// Removes what is kept of the codes that were sent to somebody.
+    pub async fn forget(&self, tx: &mut TenantTx, mode: Mode, purpose: Purpose, target: &str) -> Result<()> {
+        let target = self.target(tx, mode, purpose, target);
+        Ok(store::forget(tx, mode, purpose, &target).await?)
+    }
+
+    /// Deletes codes of all tenants whose time has long been up; returns how many. For a periodic job.
+    pub async fn purge(&self, db: &Db) -> db::Result<u64> {
+        store::purge(db, self.clock.now() - KEPT).await
     }
 
     fn target(&self, tx: &TenantTx, mode: Mode, purpose: Purpose, target: &str) -> [u8; 32] {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Kept, Purpose};
-use crate::db::{self, Error, TenantTx};
+use crate::db::{self, Db, Error, TenantTx};
 use crate::foundation::Mode;
 
 pub struct NewCode {
@@ -54,16 +54,7 @@ pub async fn oldest_beyond(tx: &mut TenantTx, sent: &SentTo<'_>, most: i64) -> d
     .await
 }
 
-/// Keeps a code, and forgets some whose time has long been up.
 pub async fn insert(tx: &mut TenantTx, code: &NewCode) -> db::Result<()> {
-    sqlx::query!(
-        "delete from one_time_code where tenant_id = $1 and id in (
-            select id from one_time_code where tenant_id = $1 and expires_at < $2::timestamptz - interval '1 day' limit 10)",
-        tx.tenant().0,
-        code.now,
-    )
-    .execute(&mut **tx)
-    .await?;
     sqlx::query!(
         "insert into one_time_code (tenant_id, id, mode, purpose, target, device, digest, created_at, expires_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -117,4 +108,38 @@ pub async fn count(tx: &mut TenantTx, id: Uuid, verified_at: Option<DateTime<Utc
     .execute(&mut **tx)
     .await
     .map(drop)
+}
+
+/// Deletes the codes that were sent to one target.
+pub async fn forget(tx: &mut TenantTx, mode: Mode, purpose: Purpose, target: &[u8; 32]) -> db::Result<()> {
+    sqlx::query!(
+        "delete from one_time_code where tenant_id = $1 and mode = $2 and purpose = $3 and target = $4",
+        tx.tenant().0,
+        mode.as_str(),
+        purpose.as_str(),
+        target,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Deletes all tenants' codes that were good until then at most, in portions that hold no lock for long.
+pub async fn purge(db: &Db, good_until: DateTime<Utc>) -> db::Result<u64> {
+    const PORTION: u64 = 5_000;
+    let mut purged = 0;
+    loop {
+        let mut tx = db.engine().await?;
+        let portion = sqlx::query!(
+            "delete from one_time_code where (tenant_id, id) in (
+                select tenant_id, id from one_time_code where expires_at <= $1 order by expires_at limit 5000)",
+            good_until,
+        );
+        let portion = portion.execute(&mut *tx).await?.rows_affected();
+        tx.commit().await?;
+        purged += portion;
+        if portion < PORTION {
+            return Ok(purged);
+        }
+    }
 }

@@ -11,16 +11,21 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::kind::Kind;
+use super::profile::Profile;
 use super::{papers, refusal, store};
-use crate::auth::Tenant;
+use crate::auth::{Purpose, Tenant};
+use crate::db::TenantTx;
+use crate::foundation::Mode;
 use crate::http::openapi::WalletErrors;
 use crate::http::{Path, Result};
 use crate::product::App;
 use crate::product::agreements::Agreements;
 use crate::product::badges::Badges;
 use crate::product::business_users::BusinessUsers;
+use crate::product::email_verification::EmailCodes;
 use crate::product::identity_checks::IdentityChecks;
-use crate::product::users::Identities;
+use crate::product::users::{Identities, Known};
 use crate::product::withdrawals::Withdrawals;
 
 /// The customer is forgotten.
@@ -55,21 +60,36 @@ pub async fn forget(caller: Tenant, State(app): State<App>, Path(customer): Path
     let mut tx = app.db.tenant(caller.tenant).begin().await?;
     let identities = Identities::new(&app.keys, &app.blind_indexer, caller.mode);
     // Locked: a withdrawal that begins at the same time is seen, or finds nobody.
-    let customer = identities.hold(&mut tx, customer).await?.ok_or_else(refusal::not_forgotten)?.id;
+    let known = identities.hold(&mut tx, customer).await?.ok_or_else(refusal::not_forgotten)?;
+    let customer = known.id;
     if Withdrawals::owe(&mut tx, customer).await? {
         return Err(refusal::not_forgotten());
     }
     store::supersede_checks(&mut tx, customer, now).await?;
+    forget_codes(&app, &mut tx, caller.mode, &known).await?;
     BusinessUsers::forget(&mut tx, customer).await?;
     store::delete_profile(&mut tx, customer).await?;
     papers::forget(&mut tx, customer).await?;
     // While the customer's addresses still say which agreements were shown to them.
     Agreements::forget(&mut tx, customer).await?;
-    IdentityChecks::forget(&mut tx, customer).await?;
+    IdentityChecks::forget(&app, &mut tx, caller.mode, &known).await?;
     Badges::forget(&mut tx, customer).await?;
     store::delete_external(&mut tx, customer).await?;
     store::strip_names(&mut tx, customer).await?;
     identities.forget(&mut tx, customer, now).await?;
     tx.commit().await?;
     Ok(Json(Forgotten { data: Message { message: "success" } }))
+}
+
+/// Removes what is kept of the codes that were sent to a locked customer, while it is known where to.
+async fn forget_codes(app: &App, tx: &mut TenantTx, mode: Mode, known: &Known) -> Result<()> {
+    app.codes.forget(tx, mode, Purpose::Recovery, &known.phone(tx)?).await?;
+    let Some(row) = store::find_profile(tx, mode, known.id).await? else { return Ok(()) };
+    if row.kind == Kind::Person {
+        let profile = Profile::open(&known.key, tx, known.id, &row.document)?;
+        if let Some(email) = profile.text("email") {
+            EmailCodes::forget(app, tx, mode, email).await?;
+        }
+    }
+    Ok(())
 }

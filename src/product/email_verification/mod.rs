@@ -12,6 +12,8 @@ use utoipa_axum::routes;
 
 use super::App;
 
+pub use routes::EmailCodes;
+
 /// The routes of e-mail verification.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(routes::request)).routes(routes!(routes::verify))

@@ -11,6 +11,7 @@ use validator::{Validate, ValidateEmail};
 
 use super::asker::Asker;
 use crate::auth::{Attempt, Purpose, TenantOrDevice, Verdict};
+use crate::db::TenantTx;
 use crate::foundation::Mode;
 use crate::http::idempotency::Once;
 use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
@@ -159,6 +160,17 @@ impl Email {
         let url::Host::Domain(domain) = url::Host::parse(domain).ok()? else { return None };
         (is_plain && typed.validate_email())
             .then(|| Self { typed: typed.to_owned(), compared: format!("{}@{domain}", local.to_lowercase()) })
+    }
+}
+
+/// What other features may do with codes by e-mail.
+pub struct EmailCodes;
+
+impl EmailCodes {
+    /// Removes what is kept of the codes that were sent to an address.
+    pub async fn forget(app: &App, tx: &mut TenantTx, mode: Mode, address: &str) -> Result<()> {
+        let Some(email) = Email::parse(address) else { return Ok(()) };
+        app.codes.forget(tx, mode, Purpose::Email, &email.compared).await
     }
 }
 

@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 use super::store::{self, Row};
 use crate::auth::AnyCaller;
 use crate::db::TenantTx;
-use crate::foundation::{BlindIndexer, DataKey, Mode, Phone, Sealed, TenantId, WrappedKey};
-use crate::http::{Error, Result};
+use crate::foundation::{BlindIndex, BlindIndexer, DataKey, Mode, Phone, Sealed, TenantId, WrappedKey};
+use crate::http::idempotency::Once;
+use crate::http::{Error, Result, Shape};
 use crate::product::App;
-use crate::product::users::Identities;
+use crate::product::users::{Identities, Known};
 use crate::providers::verification::{Person, Start, VerificationProvider};
 
 /// The `type` of this feature's errors.
@@ -24,22 +25,33 @@ pub const TYPE: &str = "Prove";
 /// How long a check can be used after it began.
 const USABLE: TimeDelta = TimeDelta::minutes(30);
 
-/// How long after its provider was asked about a fingerprint a job asks again.
+/// How long after its provider was asked about a fingerprint it is asked again, by a job or by who repeats the request.
 pub const AGAIN: TimeDelta = TimeDelta::seconds(30);
 
 /// Fingerprints that may prove nothing; with the last of them the check has ended.
 pub const ATTEMPTS: i32 = 5;
 
-/// Messages to one number, and checks of one customer or device, in an hour.
+/// How often the provider is asked about a fingerprint that it does not answer: then another may be tried, and this one
+/// again.
+pub const ASKS: i32 = 5;
+
+/// How long the request that begins a check may be on its way: then it has died.
+pub const BEGINNING: TimeDelta = TimeDelta::minutes(1);
+
+/// Messages to one number, those of devices and those of all others, and checks of one customer or device, in an hour.
 const MOST_IN_AN_HOUR: i64 = 10;
 
 /// What other features may do with identity checks.
 pub struct IdentityChecks;
 
 impl IdentityChecks {
-    /// Removes a customer's checks and with each its key.
-    pub async fn forget(tx: &mut TenantTx, customer: Uuid) -> Result<()> {
-        Ok(store::forget(tx, customer).await?)
+    /// Removes a locked customer's checks, and all of their number, whoever began them and whenever they became a
+    /// customer; with each its key.
+    pub async fn forget(app: &App, tx: &mut TenantTx, mode: Mode, known: &Known) -> Result<()> {
+        let mobile_index = mobile_index(&app.blind_indexer, tx.tenant(), mode, &known.phone(tx)?);
+        // Whoever is about to store one has stored it.
+        store::lock(tx, mobile_index.as_str()).await?;
+        Ok(store::forget(tx, mode, known.id, mobile_index.as_str()).await?)
     }
 }
 
@@ -67,16 +79,6 @@ impl Owner {
         }
     }
 
-    /// By which a caller's idempotency keys are told from the tenant's own.
-    pub fn key_space(&self) -> Option<Uuid> {
-        match self {
-            Self::Tenant => None,
-            Self::Customer(customer) => Some(*customer),
-            // Half of the digest's digits.
-            Self::Device(index) => index.get(..32).and_then(|half| half.parse().ok()),
-        }
-    }
-
     /// The word in the database.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -92,6 +94,15 @@ impl Owner {
             Self::Device(index) => Some(index),
             Self::Tenant | Self::Customer(_) => None,
         }
+    }
+}
+
+/// What a caller's repetitions are known by: neither a customer's nor a device's are the tenant's.
+pub fn of_caller(once: Once, caller: &AnyCaller) -> Once {
+    match caller {
+        AnyCaller::Tenant(_) => once,
+        AnyCaller::Customer(user) => once.by(Some(user.customer)),
+        AnyCaller::Device(device) => once.by_device(&device.fingerprint),
     }
 }
 
@@ -118,9 +129,12 @@ pub async fn store(
     phone: &Phone,
 ) -> Result<()> {
     let (tenant, now) = (tx.tenant(), app.clock.now().trunc_subsecs(6));
-    let mobile_index = app.blind_indexer.identity(tenant, mode, "mobile of an identity check", &[phone.e164()]);
+    let mobile_index = mobile_index(&app.blind_indexer, tenant, mode, phone.e164());
     let customer = whose(app, tx, mode, owner, phone).await?;
-    store::lock_number(tx, mobile_index.as_str()).await?;
+    store::lock(tx, mobile_index.as_str()).await?;
+    if let Some(device) = owner.device() {
+        store::lock(tx, device).await?;
+    }
     let since = now - TimeDelta::hours(1);
     if store::begun_since(tx, mode, owner, mobile_index.as_str(), since).await? >= MOST_IN_AN_HOUR {
         return Err(Error::too_many_requests(Duration::from_secs(600)));
@@ -138,6 +152,11 @@ pub async fn store(
         expires_at: now + USABLE,
     };
     Ok(store::insert(tx, &new).await?)
+}
+
+/// By which the checks of a number are found.
+fn mobile_index(indexer: &BlindIndexer, tenant: TenantId, mode: Mode, e164: &str) -> BlindIndex {
+    indexer.identity(tenant, mode, "mobile of an identity check", &[e164])
 }
 
 /// Whose standing a check may change: locked, so that nobody is forgotten meanwhile.
@@ -230,5 +249,5 @@ fn context(tenant: TenantId, id: Uuid, what: &str) -> String {
 /// 400: the caller has no such check, or no more.
 #[track_caller]
 pub fn not_found() -> Error {
-    Error::bad_request("identity_check_not_found", "Request Id not found").of_type(TYPE)
+    Error::bad_request("identity_check_not_found", "Request Id not found").of_type(TYPE).shaped(Shape::Caught)
 }

@@ -8,11 +8,13 @@
 //! ```
 //!
 //! A fingerprint is stored before the provider hears of it: whoever dies before the answer is written down, a job asks
-//! again, and the provider says of the same fingerprint what it said the first time. A check is its caller's: what a
+//! again, and the provider says of the same fingerprint what it said the first time. A fingerprint that it never answers is
+//! let go, as one that proves nothing. A check is its caller's: what a
 //! customer has begun nobody else's token can end. Where what is proven agrees with what a customer has told, the customer's
 //! KYC is accepted, which rules see (`kyc`).
 
 mod check;
+mod policy;
 mod request;
 mod routes;
 mod store;
@@ -32,7 +34,7 @@ pub use worker::follow;
 
 /// The routes of identity checks.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(routes::begin)).routes(routes!(routes::validate))
+    OpenApiRouter::new().routes(routes!(routes::begin)).routes(routes!(routes::validate)).routes(routes!(policy::set))
 }
 
 /// Who checks identities.

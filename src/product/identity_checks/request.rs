@@ -10,12 +10,15 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::check::TYPE;
-use crate::foundation::{Phone, day};
+use crate::foundation::{Phone, day, is_loopback};
 use crate::http::{Error, Result};
 use crate::providers::verification::Start;
 
 /// Characters of a fingerprint at most.
 const LONGEST_FINGERPRINT: usize = 4_000;
+
+/// What a target is.
+const PAGE: &str = "an https:// URL (http:// is for the person's own machine only)";
 
 /// Years that anybody has at most.
 const OLDEST: u32 = 130;
@@ -24,10 +27,11 @@ const OLDEST: u32 = 130;
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewIdentityCheck {
-    /// The address from which the person asks.
+    /// The address from which the person asks. Only a back end knows it better than we see it: of a customer and of a
+    /// device it is the one that the request comes from.
     #[schema(example = "127.0.0.1")]
     source_ip: String,
-    /// Where the person comes to with the fingerprint.
+    /// Where the person comes to with the fingerprint: an `https://` page, or one of the person's own machine.
     #[schema(example = "https://google.com")]
     final_target_url: String,
     /// With country code, or a number of ten digits of the North American plan.
@@ -53,11 +57,12 @@ pub struct NewValidation {
 }
 
 impl NewIdentityCheck {
-    /// What a provider is told, and the number; 400 names what is wrong with it.
-    pub fn checked(self, now: DateTime<Utc>) -> Result<(Start, Phone)> {
-        let source_ip: IpAddr = self.source_ip.trim().parse().map_err(|_| invalid("sourceIp", "an IP address"))?;
-        let final_target_url =
-            target(&self.final_target_url).ok_or_else(|| invalid("finalTargetUrl", "an https:// or http:// URL"))?;
+    /// What a provider is told, and the number; 400 names what is wrong with it. Where the person was seen to ask from
+    /// counts for more than what is told of it.
+    pub fn checked(self, seen: Option<IpAddr>, now: DateTime<Utc>) -> Result<(Start, Phone)> {
+        let told: IpAddr = self.source_ip.trim().parse().map_err(|_| invalid("sourceIp", "an IP address"))?;
+        let source_ip = seen.unwrap_or(told);
+        let final_target_url = target(&self.final_target_url).ok_or_else(|| invalid("finalTargetUrl", PAGE))?;
         let phone = number(&self.mobile_number).ok_or_else(|| invalid("mobileNumber", "a telephone number"))?;
         let told = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let date_of_birth = told(self.dob).map(|text| birth(&text, now).ok_or_else(incomplete)).transpose()?;
@@ -93,10 +98,10 @@ fn incomplete() -> Error {
     Error::bad_request("incomplete", "Either dob or ssn required and should be valid.").of_type(TYPE)
 }
 
-/// A page that a browser can be sent to.
-fn target(text: &str) -> Option<Url> {
+/// A page that a browser can be sent to: the fingerprint travels in clear only inside the person's machine.
+pub fn target(text: &str) -> Option<Url> {
     let url = Url::parse(text.trim()).ok().filter(|_| text.len() <= 2_000)?;
-    let is_page = matches!(url.scheme(), "https" | "http") && url.has_host();
+    let is_page = url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(&url);
     (is_page && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
@@ -187,7 +192,16 @@ mod tests {
     #[test]
     fn a_target_is_a_page() {
         assert!(target("https://google.com").is_some() && target("http://localhost:3000/x?y=z").is_some());
-        for bad in ["", "google.com", "javascript:alert(1)", "ftp://x", "https://a:b@x.example", "file:///etc/passwd"] {
+        for bad in [
+            "",
+            "google.com",
+            "http://google.com",
+            "http://localhost.google.com",
+            "javascript:alert(1)",
+            "ftp://x",
+            "https://a:b@x.example",
+            "file:///etc/passwd",
+        ] {
             assert!(target(bad).is_none(), "{bad}");
         }
     }

@@ -10,16 +10,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::check;
-use super::check::{AGAIN, Check, Owner, TYPE, not_found, provider};
+use super::check::{AGAIN, BEGINNING, Check, Owner, TYPE, not_found, of_caller, provider};
 use super::request::{NewIdentityCheck, NewValidation};
 use super::store::{self, State as Standing};
 use super::worker::{Outcome, settle};
+use super::{check, policy};
 use crate::auth::AnyCaller;
 use crate::db::TenantTx;
 use crate::foundation::{FailPoint, Mode};
+use crate::http::idempotency::{First, Once, still_running};
 use crate::http::openapi::{WalletErrors, WalletPostErrors};
-use crate::http::{Error, Posted, Result};
+use crate::http::{ClientAddress, Error, Posted, Result, Shape};
 use crate::product::App;
 use crate::providers::verification::{Begun, Person};
 
@@ -93,54 +94,107 @@ pub struct IdentityAddress {
     responses(
         (status = 202, description = "The link is on its way", body = IdentityCheckBegun),
         WalletErrors, WalletPostErrors))]
-pub async fn begin(caller: AnyCaller, State(app): State<App>, posted: Posted<NewIdentityCheck>) -> Result<Response> {
+pub async fn begin(
+    caller: AnyCaller,
+    State(app): State<App>,
+    from: ClientAddress,
+    posted: Posted<NewIdentityCheck>,
+) -> Result<Response> {
     let (tenant, mode) = (caller.tenant()?, caller.mode());
     let owner = Owner::of(&caller, tenant, &app.blind_indexer);
     let Posted { body, once } = posted;
-    let once = once.by(owner.key_space());
-    let (start, phone) = body.checked(app.clock.now())?;
+    let once = of_caller(once, &caller);
+    let seen = (owner != Owner::Tenant).then_some(from.0);
+    let (start, phone) = body.checked(seen, app.clock.now())?;
     let provider = provider(&app, mode)?;
     let mut tx = app.db.tenant(tenant).begin().await?;
-    if let Some(first) = once.replay(&mut tx, mode).await? {
-        return Ok(first);
+    if let Some(first) = once.first(&mut tx, mode).await? {
+        if let Some(repeated) = repeat(&app, &mut tx, mode, &once, first).await? {
+            return Ok(repeated);
+        }
+        // By itself: whoever holds a check waits for no customer.
+        tx.commit().await?;
+        tx = app.db.tenant(tenant).begin().await?;
+        if once.first(&mut tx, mode).await?.is_some() {
+            return Err(still_running());
+        }
+    }
+    if owner != Owner::Tenant {
+        policy::admit(&mut tx, &start.final_target_url).await?;
+    }
+    if let AnyCaller::Device(device) = &caller {
+        app.sign_in_limits.code(from, device)?;
     }
     check::store(&app, &mut tx, mode, &owner, &start, &phone).await?;
+    // Whoever repeats the request meanwhile has no second message sent.
+    once.keep(&mut tx, StatusCode::ACCEPTED, &KeptAnswer::of(start.check)?).await?;
     tx.commit().await?;
+    FailPoint::IdentityCheckStored.reached();
     let begun = provider.start(&start).await;
 
     let mut tx = app.db.tenant(tenant).begin().await?;
     let refused = match begun {
         Ok(Begun::Sent { reference }) => {
-            if let Some(first) = once.replay(&mut tx, mode).await? {
-                return Ok(first);
-            }
-            let check = Check::hold(&app, &mut tx, mode, start.check).await?.ok_or_else(not_found)?;
+            let check = Check::hold(&app, &mut tx, mode, start.check).await?.ok_or_else(not_begun)?;
             if !store::mark_sent(&mut tx, start.check, &check.seal("reference", &reference)?).await? {
-                return Err(not_found());
+                return Err(not_begun());
             }
-            let data = IdentityRequest { request_id: start.check, status: "0", description: "Success" };
-            let answer = IdentityCheckBegun { data, message: "Success" };
-            return once.commit(tx, StatusCode::ACCEPTED, &answer).await;
+            tx.commit().await?;
+            return Ok((StatusCode::ACCEPTED, axum::Json(IdentityCheckBegun::of(start.check))).into_response());
         }
-        Ok(Begun::Unreachable) => Error::bad_request("message_not_sent", "SMS request got failed"),
+        Ok(Begun::Unreachable) => Error::bad_request("message_not_sent", "SMS request got failed").of_type(TYPE),
         Ok(Begun::Refused) => not_begun(),
         // Whether the link was sent or not: nobody has the id by which it could be used.
         Err(error) => not_begun().because(error),
     };
-    store::mark_failed(&mut tx, start.check, app.clock.now().trunc_subsecs(6)).await?;
+    if store::mark_failed(&mut tx, start.check, app.clock.now().trunc_subsecs(6)).await? {
+        once.forget(&mut tx).await?;
+    }
     tx.commit().await?;
-    Err(refused.of_type(TYPE))
+    Err(refused)
+}
+
+/// What is said to a repetition. Nothing when the first request came to nothing or has died: then it is done anew.
+async fn repeat(app: &App, tx: &mut TenantTx, mode: Mode, once: &Once, mut first: First) -> Result<Option<Response>> {
+    let KeptAnswer { check } = serde_json::from_slice(&first.body).map_err(Error::internal)?;
+    let now = app.clock.now().trunc_subsecs(6);
+    match store::hold(tx, mode, check).await? {
+        Some(row) if row.state == Standing::Waiting && now < row.created_at + BEGINNING => Err(still_running()),
+        Some(row) if matches!(row.state, Standing::Waiting | Standing::Failed) && row.reference.is_none() => {
+            store::mark_failed(tx, check, now).await?;
+            once.forget(tx).await?;
+            Ok(None)
+        }
+        // What is forgotten has the id that it had.
+        _ => {
+            first.body = serde_json::to_vec(&IdentityCheckBegun::of(check)).map_err(Error::internal)?;
+            Ok(Some(first.response()))
+        }
+    }
 }
 
 #[track_caller]
 fn not_begun() -> Error {
-    Error::bad_request("identity_check_not_begun", "Get auth URL request got failed")
+    Error::bad_request("identity_check_not_begun", "Get auth URL request got failed").of_type(TYPE)
 }
 
 /// What is kept of the answer for repetitions: what is personal stays with the check.
 #[derive(Serialize, Deserialize)]
 struct KeptAnswer {
     check: Uuid,
+}
+
+impl KeptAnswer {
+    fn of(check: Uuid) -> Result<Vec<u8>> {
+        serde_json::to_vec(&Self { check }).map_err(Error::internal)
+    }
+}
+
+impl IdentityCheckBegun {
+    fn of(check: Uuid) -> Self {
+        let data = IdentityRequest { request_id: check, status: "0", description: "Success" };
+        Self { data, message: "Success" }
+    }
 }
 
 /// Says who a fingerprint proves. Repeated with the same fingerprint it says the same, for an hour and a half at least.
@@ -158,7 +212,7 @@ pub async fn validate(caller: AnyCaller, State(app): State<App>, posted: Posted<
     let (tenant, mode) = (caller.tenant()?, caller.mode());
     let owner = Owner::of(&caller, tenant, &app.blind_indexer);
     let Posted { body, once } = posted;
-    let once = once.by(owner.key_space());
+    let once = of_caller(once, &caller);
     let (id, fingerprint) = body.checked()?;
 
     let mut tx = app.db.tenant(tenant).begin().await?;
@@ -176,23 +230,18 @@ pub async fn validate(caller: AnyCaller, State(app): State<App>, posted: Posted<
         Ok(Outcome::Proven(person)) => *person,
         Ok(Outcome::NotProven) => return Err(not_proven()),
         Ok(Outcome::Gone) => return Err(not_found()),
-        Err(error) => {
-            let message = "The identity cannot be checked at the moment; try again";
-            let refused = Error::new(StatusCode::SERVICE_UNAVAILABLE, "not_validated", message).of_type(TYPE);
-            return Err(refused.retry_after(Duration::from_secs(5)).because(error));
-        }
+        Err(error) => return Err(not_validated().because(error)),
     };
     let mut tx = app.db.tenant(tenant).begin().await?;
     if once.first(&mut tx, mode).await?.is_none() {
-        let kept = serde_json::to_vec(&KeptAnswer { check: id }).map_err(Error::internal)?;
-        once.keep(&mut tx, StatusCode::ACCEPTED, &kept).await?;
+        once.keep(&mut tx, StatusCode::ACCEPTED, &KeptAnswer::of(id)?).await?;
     }
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, axum::Json(IdentityProven::of(person))).into_response())
 }
 
-/// Gives a check a fingerprint, unless it has this one already. 400 when it is not the caller's or can be used no more, 409
-/// while another fingerprint is looked at.
+/// Gives a check a fingerprint, unless it has this one already, and takes the turn to ask about it. 400 when it is not the
+/// caller's or can be used no more, 409 while another fingerprint is looked at, 503 when it is too early to ask again.
 async fn take(app: &App, tx: &mut TenantTx, mode: Mode, owner: &Owner, (id, fingerprint): (Uuid, &str)) -> Result<()> {
     let now = app.clock.now().trunc_subsecs(6);
     let check = Check::hold(app, tx, mode, id).await?.filter(|check| check.row.owner == *owner);
@@ -202,7 +251,11 @@ async fn take(app: &App, tx: &mut TenantTx, mode: Mode, owner: &Owner, (id, fing
             let sealed = check.seal("fingerprint", &fingerprint)?;
             Ok(store::begin_validation(tx, id, &sealed, now + AGAIN).await?)
         }
-        Standing::Validating | Standing::Proven if check.fingerprint()? == fingerprint => Ok(()),
+        Standing::Proven if check.fingerprint()? == fingerprint => Ok(()),
+        Standing::Validating if check.fingerprint()? == fingerprint => {
+            let has_turn = store::take_turn(tx, id, now, now + AGAIN).await?;
+            if has_turn { Ok(()) } else { Err(not_validated()) }
+        }
         Standing::Validating => Err(Error::conflict("validating", "Another fingerprint is being validated")
             .of_type(TYPE)
             .retry_after(Duration::from_secs(5))),
@@ -218,7 +271,16 @@ async fn take(app: &App, tx: &mut TenantTx, mode: Mode, owner: &Owner, (id, fing
 
 #[track_caller]
 fn not_proven() -> Error {
-    Error::bad_request("not_proven", "The verification fingerprint is not valid").of_type(TYPE)
+    let message = "The verification fingerprint is not valid";
+    Error::bad_request("not_proven", message).of_type(TYPE).shaped(Shape::Caught)
+}
+
+/// 503: the provider has not answered yet.
+#[track_caller]
+fn not_validated() -> Error {
+    let message = "The identity cannot be checked at the moment; try again";
+    let refused = Error::new(StatusCode::SERVICE_UNAVAILABLE, "not_validated", message).of_type(TYPE);
+    refused.retry_after(Duration::from_secs(5))
 }
 
 impl IdentityProven {

@@ -1,11 +1,17 @@
 //! SQL of identity checks.
 
+mod policy;
+mod sweep;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::check::Owner;
-use crate::db::{self, EngineTx, Error, TenantTx};
+use crate::db::{self, Error, TenantTx};
 use crate::foundation::{Mode, Sealed, WrappedKey};
+
+pub use policy::{set_target_origins, target_origins};
+pub use sweep::{Due, delete_nobodys, due, purge};
 
 /// A check to be stored.
 pub struct NewCheck<'a> {
@@ -59,18 +65,18 @@ pub struct Row {
     pub reference: Option<Vec<u8>>,
     pub fingerprint: Option<Vec<u8>>,
     pub finding: Option<Vec<u8>>,
+    pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
 
-/// Of those who begin checks of one number at once each has the number in turn.
-pub async fn lock_number(tx: &mut TenantTx, mobile_index: &str) -> db::Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", mobile_index)
-        .execute(&mut **tx)
-        .await
-        .map(drop)
+/// Of those who begin checks of one number, or by one device, at once each has the index in turn: the number's first.
+pub async fn lock(tx: &mut TenantTx, index: &str) -> db::Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", index).execute(&mut **tx).await.map(drop)
 }
 
-/// How many checks have begun of a number, or by a customer or device.
+/// How many checks have begun of a number, or by this customer, or by this device: whichever are more.
+///
+/// Anybody can be a device: of a number theirs are counted apart, and take nothing from the customer and the back end.
 pub async fn begun_since(
     tx: &mut TenantTx,
     mode: Mode,
@@ -83,9 +89,14 @@ pub async fn begun_since(
         Owner::Tenant | Owner::Device(_) => None,
     };
     let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from identity_check
-        where tenant_id = $1 and mode = $2 and created_at > $6
-            and (mobile_index = $3 or begun_by = 'customer' and customer_id = $4 or device_index = $5)"#,
+        r#"select greatest(
+            (select count(*) from identity_check
+                where tenant_id = $1 and mode = $2 and mobile_index = $3 and created_at > $6
+                    and (device_index is not null) = ($5::text is not null)),
+            (select count(*) from identity_check
+                where tenant_id = $1 and customer_id = $4 and created_at > $6 and mode = $2 and begun_by = 'customer'),
+            (select count(*) from identity_check
+                where tenant_id = $1 and device_index = $5 and created_at > $6 and mode = $2)) as "count!""#,
         tx.tenant().0,
         mode.as_str(),
         mobile_index,
@@ -122,7 +133,7 @@ pub async fn insert(tx: &mut TenantTx, new: &NewCheck<'_>) -> db::Result<()> {
 pub async fn hold(tx: &mut TenantTx, mode: Mode, id: Uuid) -> db::Result<Option<Row>> {
     let row = sqlx::query!(
         "select begun_by, device_index, customer_id, state, wrapped_key, details, reference, fingerprint, finding,
-            expires_at
+            created_at, expires_at
         from identity_check where tenant_id = $1 and mode = $2 and id = $3 for update",
         tx.tenant().0,
         mode.as_str(),
@@ -147,6 +158,7 @@ pub async fn hold(tx: &mut TenantTx, mode: Mode, id: Uuid) -> db::Result<Option<
         reference: row.reference,
         fingerprint: row.fingerprint,
         finding: row.finding,
+        created_at: row.created_at,
         expires_at: row.expires_at,
     }))
 }
@@ -177,7 +189,7 @@ pub async fn mark_sent(tx: &mut TenantTx, id: Uuid, reference: &Sealed) -> db::R
     Ok(updated.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
-/// The provider is to hear of a fingerprint.
+/// The provider is asked about a new fingerprint.
 pub async fn begin_validation(
     tx: &mut TenantTx,
     id: Uuid,
@@ -185,8 +197,8 @@ pub async fn begin_validation(
     next_at: DateTime<Utc>,
 ) -> db::Result<()> {
     sqlx::query!(
-        "update identity_check set state = 'validating', fingerprint = $3, next_at = $4
-        where tenant_id = $1 and id = $2 and state in ('sent', 'validating')",
+        "update identity_check set state = 'validating', fingerprint = $3, next_at = $4, asked = 1
+        where tenant_id = $1 and id = $2 and state = 'sent'",
         tx.tenant().0,
         id,
         fingerprint.0,
@@ -216,6 +228,7 @@ pub async fn mark_proven(tx: &mut TenantTx, id: Uuid, finding: &Sealed, now: Dat
 pub async fn mark_unproven(tx: &mut TenantTx, id: Uuid, most: i32, now: DateTime<Utc>) -> db::Result<()> {
     sqlx::query!(
         "update identity_check set attempts = attempts + 1, fingerprint = null, next_at = null,
+            asked = 0,
             state = case when attempts + 1 < $3 then 'sent' else 'refused' end,
             ended_at = case when attempts + 1 < $3 then null else $4::timestamptz end
         where tenant_id = $1 and id = $2 and state = 'validating'",
@@ -229,62 +242,54 @@ pub async fn mark_unproven(tx: &mut TenantTx, id: Uuid, most: i32, now: DateTime
     .map(drop)
 }
 
-/// A check has come to nothing.
-pub async fn mark_failed(tx: &mut TenantTx, id: Uuid, now: DateTime<Utc>) -> db::Result<()> {
-    sqlx::query!(
+/// A check has come to nothing; `false` when it has ended already.
+pub async fn mark_failed(tx: &mut TenantTx, id: Uuid, now: DateTime<Utc>) -> db::Result<bool> {
+    let updated = sqlx::query!(
         "update identity_check set state = 'failed', fingerprint = null, next_at = null, ended_at = $3
         where tenant_id = $1 and id = $2 and ended_at is null",
         tx.tenant().0,
         id,
         now,
-    )
-    .execute(&mut **tx)
-    .await
-    .map(drop)
+    );
+    Ok(updated.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
-/// The provider is asked again only then.
-pub async fn ask_again_at(tx: &mut TenantTx, id: Uuid, next_at: DateTime<Utc>) -> db::Result<()> {
-    sqlx::query!(
-        "update identity_check set next_at = $3 where tenant_id = $1 and id = $2 and state = 'validating'",
+/// Takes the turn to ask the provider again, when it has come; nobody else has one before `next_at`.
+pub async fn take_turn(tx: &mut TenantTx, id: Uuid, now: DateTime<Utc>, next_at: DateTime<Utc>) -> db::Result<bool> {
+    let updated = sqlx::query!(
+        "update identity_check set next_at = $4, asked = asked + 1
+        where tenant_id = $1 and id = $2 and state = 'validating' and next_at <= $3",
         tx.tenant().0,
         id,
+        now,
         next_at,
+    );
+    Ok(updated.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Whether the provider has been asked so often about the fingerprint at hand.
+pub async fn was_asked(tx: &mut TenantTx, id: Uuid, times: i32) -> db::Result<bool> {
+    let asked = sqlx::query_scalar!(
+        r#"select asked >= $3 as "was_asked!" from identity_check
+        where tenant_id = $1 and id = $2 and state = 'validating'"#,
+        tx.tenant().0,
+        id,
+        times,
+    );
+    Ok(asked.fetch_optional(&mut **tx).await?.unwrap_or(false))
+}
+
+/// Removes a customer's checks, and all of a number.
+pub async fn forget(tx: &mut TenantTx, mode: Mode, customer: Uuid, mobile_index: &str) -> db::Result<()> {
+    sqlx::query!(
+        "delete from identity_check
+        where tenant_id = $1 and (customer_id = $3 or mode = $2 and mobile_index = $4)",
+        tx.tenant().0,
+        mode.as_str(),
+        customer,
+        mobile_index,
     )
     .execute(&mut **tx)
     .await
     .map(drop)
-}
-
-pub async fn forget(tx: &mut TenantTx, customer: Uuid) -> db::Result<()> {
-    sqlx::query!("delete from identity_check where tenant_id = $1 and customer_id = $2", tx.tenant().0, customer)
-        .execute(&mut **tx)
-        .await
-        .map(drop)
-}
-
-/// Checks of any tenant whose providers are to be asked again.
-pub async fn due(tx: &mut EngineTx, now: DateTime<Utc>, limit: i64) -> db::Result<Vec<(Uuid, Uuid)>> {
-    let rows = sqlx::query!(
-        "select tenant_id, id from identity_check
-        where state = 'validating' and next_at <= $1 order by next_at limit $2",
-        now,
-        limit,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.tenant_id, row.id)).collect())
-}
-
-/// Throws away the keys of checks, and all else that is personal in them, that could be used until then at most.
-pub async fn purge(tx: &mut EngineTx, usable_until: DateTime<Utc>, now: DateTime<Utc>) -> db::Result<u64> {
-    let purged = sqlx::query!(
-        "update identity_check set wrapped_key = null, details = null, reference = null, fingerprint = null,
-            finding = null, mobile_index = null, next_at = null, ended_at = coalesce(ended_at, $2),
-            state = case when ended_at is null then 'expired' else state end
-        where wrapped_key is not null and expires_at <= $1",
-        usable_until,
-        now,
-    );
-    Ok(purged.execute(&mut **tx).await?.rows_affected())
 }

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::check::{AGAIN, ATTEMPTS, Check, provider};
+use super::check::{AGAIN, ASKS, ATTEMPTS, Check, provider};
 use super::store::{self, State};
 use crate::db::{self, TenantTx};
-use crate::foundation::{FailPoint, TenantId};
+use crate::foundation::{FailPoint, Mode, TenantId};
 use crate::http::Result;
 use crate::jobs::{Failure, Job, Jobs};
 use crate::product::App;
@@ -28,6 +28,9 @@ const ROUND: i64 = 500;
 /// How long what is personal stays after a check can be used no more, so that a repeated request finds its answer.
 const KEPT: TimeDelta = TimeDelta::hours(1);
 
+/// How long it is known that there was a check which no customer began: longer than its repetitions are answered.
+const NOBODYS: TimeDelta = TimeDelta::hours(25);
+
 /// Asks a provider about a fingerprint once more.
 #[derive(Serialize, Deserialize)]
 pub struct ValidateIdentity {
@@ -38,7 +41,7 @@ pub struct ValidateIdentity {
 impl Job for ValidateIdentity {
     const KIND: &'static str = "validate_identity";
     const TIME_LIMIT: Duration = Duration::from_secs(60);
-    // The check is found again as long as it has no answer.
+    // The check is found again as long as it has no answer and can be used.
     const ATTEMPTS: i32 = 3;
 }
 
@@ -52,9 +55,10 @@ pub enum Outcome {
     Gone,
 }
 
-/// Asks the provider about the fingerprint that is stored, and writes down what it says. No transaction is open meanwhile.
+/// Asks the provider about the fingerprint that is stored, and writes down what it says, for whoever has the turn to ask. No
+/// transaction is open meanwhile.
 ///
-/// An error inside: the provider did not say. Then the check stays as it is, and is asked about again.
+/// An error inside: the provider did not say. Then it is asked again when the next turn comes, but for the last.
 pub async fn settle(app: &App, tenant: TenantId, id: Uuid) -> Result<std::result::Result<Outcome, VerificationError>> {
     let mut tx = app.db.tenant(tenant).begin().await?;
     let Some((mode, _)) = store::find(&mut tx, id).await? else { return Ok(Ok(Outcome::Gone)) };
@@ -65,17 +69,38 @@ pub async fn settle(app: &App, tenant: TenantId, id: Uuid) -> Result<std::result
         State::Waiting | State::Sent | State::Refused | State::Failed | State::Expired => return Ok(Ok(Outcome::Gone)),
     }
     let (reference, fingerprint) = (check.reference()?, check.fingerprint()?);
-    store::ask_again_at(&mut tx, id, app.clock.now() + AGAIN).await?;
     tx.commit().await?;
-    let finding = match provider(app, mode)?.validate(id, &reference, &fingerprint).await {
+    let said = match provider(app, mode) {
+        Ok(provider) => provider.validate(id, &reference, &fingerprint).await,
+        // Not any more: nothing that a job could do about it.
+        Err(_) => Err(VerificationError::Unsure("nobody checks identities".to_owned())),
+    };
+    let finding = match said {
         Ok(finding) => finding,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => {
+            let_go(app, tenant, (mode, id), &fingerprint).await?;
+            return Ok(Err(error));
+        }
     };
     FailPoint::IdentityProven.reached();
     let mut tx = app.db.tenant(tenant).begin().await?;
     let outcome = conclude(app, &mut tx, id, &fingerprint, finding).await?;
     tx.commit().await?;
     Ok(Ok(outcome))
+}
+
+/// After the last turn a fingerprint that has no answer counts as one that proves nothing, so that another may be tried.
+async fn let_go(app: &App, tenant: TenantId, (mode, id): (Mode, Uuid), fingerprint: &str) -> Result<()> {
+    let mut tx = app.db.tenant(tenant).begin().await?;
+    if let Some(check) = Check::hold(app, &mut tx, mode, id).await?
+        && check.row.state == State::Validating
+        && check.fingerprint()? == fingerprint
+        && store::was_asked(&mut tx, id, ASKS).await?
+    {
+        store::mark_unproven(&mut tx, id, ATTEMPTS, app.clock.now().trunc_subsecs(6)).await?;
+        tracing::warn!(check = %id, "a fingerprint that the provider does not answer is let go");
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Writes down what a fingerprint proved, unless another process was faster: then what that wrote counts.
@@ -137,7 +162,12 @@ pub fn register(jobs: Jobs, app: &App) -> Jobs {
 }
 
 async fn ask_again(app: &App, job: ValidateIdentity) -> std::result::Result<(), Failure> {
-    if let Err(error) = settle(app, job.tenant, job.check).await? {
+    let mut tx = app.db.tenant(job.tenant).begin().await?;
+    let now = app.clock.now();
+    let has_turn = store::take_turn(&mut tx, job.check, now, now + AGAIN).await?;
+    tx.commit().await?;
+    // Whoever repeated the request may have been faster.
+    if has_turn && let Err(error) = settle(app, job.tenant, job.check).await? {
         // Found again half a minute later.
         tracing::warn!(check = %job.check, %error, "an identity check has no answer");
     }
@@ -157,10 +187,12 @@ pub async fn follow(app: App, stop: CancellationToken) {
 async fn look(app: &App) -> db::Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.engine().await?;
-    for (tenant, check) in store::due(&mut tx, now, ROUND).await? {
-        let once = format!("{check} {}", now.timestamp() / AGAIN.num_seconds());
+    for store::Due { tenant, check, turn: (attempts, asked) } in store::due(&mut tx, now, ROUND).await? {
+        // One job a turn, however long the workers take to come to it.
+        let once = format!("{check} {attempts} {asked}");
         Jobs::enqueue_once(&mut tx, &ValidateIdentity { tenant: TenantId(tenant), check }, &once).await?;
     }
     store::purge(&mut tx, now - KEPT, now).await?;
+    store::delete_nobodys(&mut tx, now - NOBODYS, ROUND).await?;
     tx.commit().await
 }

@@ -12,27 +12,34 @@ use crate::http::{ClientAddress, Error, Result};
 /// payments.
 const QUESTIONS: usize = 4;
 
+/// A device at its address: who knows what another's device calls itself uses up nothing of it.
+type Place = (ClientAddress, String);
+
 /// Limits beside the general ones. Cheap to clone.
 #[derive(Clone)]
 pub struct SignInLimits {
-    tokens_of_device: Throttle<String>,
+    tokens_of_device: Throttle<Place>,
     tokens_of_address: Throttle<ClientAddress>,
-    codes_of_device: Throttle<String>,
+    codes_of_device: Throttle<Place>,
     codes_of_address: Throttle<ClientAddress>,
+    tries_of_device: Throttle<Place>,
+    tries_of_address: Throttle<ClientAddress>,
     challenges: Throttle<ClientAddress>,
     questions_of_address: Throttle<ClientAddress>,
     questions: Arc<Semaphore>,
 }
 
 impl Default for SignInLimits {
-    /// A minute, for a device and an address: ten and sixty preauth tokens, five and twenty codes; for an address: 120
-    /// challenges, and thirty signatures that only a contract account can judge.
+    /// A minute, for a device and an address: ten and sixty preauth tokens, five and twenty codes, twenty and sixty tries
+    /// of them; for an address: 120 challenges, and thirty signatures that only a contract account can judge.
     fn default() -> Self {
         Self {
             tokens_of_device: Throttle::per_minute(10),
             tokens_of_address: Throttle::per_minute(60),
             codes_of_device: Throttle::per_minute(5),
             codes_of_address: Throttle::per_minute(20),
+            tries_of_device: Throttle::per_minute(20),
+            tries_of_address: Throttle::per_minute(60),
             challenges: Throttle::per_minute(120),
             questions_of_address: Throttle::per_minute(30),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
@@ -44,13 +51,19 @@ impl SignInLimits {
     /// 429 when a device gets a token too often.
     pub fn token(&self, from: ClientAddress, fingerprint: &str) -> Result<()> {
         self.tokens_of_address.admit(&from)?;
-        self.tokens_of_device.admit(&fingerprint.to_owned())
+        self.tokens_of_device.admit(&(from, fingerprint.to_owned()))
     }
 
-    /// 429 when a device has codes sent too often.
+    /// 429 when a device has something sent too often: a code, or the link of an identity check.
     pub fn code(&self, from: ClientAddress, device: &Device) -> Result<()> {
         self.codes_of_address.admit(&from)?;
-        self.codes_of_device.admit(&device.fingerprint)
+        self.codes_of_device.admit(&(from, device.fingerprint.clone()))
+    }
+
+    /// 429 when a device tries codes too often.
+    pub fn attempt(&self, from: ClientAddress, device: &Device) -> Result<()> {
+        self.tries_of_address.admit(&from)?;
+        self.tries_of_device.admit(&(from, device.fingerprint.clone()))
     }
 
     /// 429 when too many challenges are asked for.

@@ -10,6 +10,7 @@
 //! written in `docs/SIGN_IN.md`.
 
 mod challenge;
+mod codes;
 mod limits;
 mod preauth;
 mod recovery;
@@ -23,6 +24,7 @@ use utoipa_axum::routes;
 use super::App;
 
 pub use challenge::SignIn;
+pub use codes::register;
 pub use limits::SignInLimits;
 
 /// The routes of sign-in.

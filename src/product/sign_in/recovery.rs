@@ -17,7 +17,7 @@ use crate::foundation::{Mode, Phone};
 use crate::http::openapi::{WalletError, WalletErrors, WalletPostErrors};
 use crate::http::{ClientAddress, Error, Posted, Result};
 use crate::product::App;
-use crate::product::users::Directory;
+use crate::product::users::Identities;
 use crate::providers::messages::Sms;
 
 const TYPE: &str = "Phone number Verification";
@@ -74,7 +74,7 @@ pub async fn initiate(
     posted: Posted<RecoveryWish>,
 ) -> Result<Response> {
     let tenant = device.tenant()?;
-    let phone = Phone::parse(&posted.body.phone_number)
+    let phone = Phone::of_form(&posted.body.phone_number)
         .map_err(|_| Error::bad_request("invalid_phone", "OTP generation failed.").of_type("catch"))?;
     if !app.messages.carry_sms() {
         return Err(
@@ -87,7 +87,8 @@ pub async fn initiate(
         return Ok(first);
     }
     app.sign_in_limits.code(from, &device)?;
-    let customer = Directory::new(app.blind_indexer.clone(), Mode::Live).find(&mut tx, &phone).await?;
+    // Also one who was onboarded and has no wallet of ours.
+    let customer = Identities::new(&app.keys, &app.blind_indexer, Mode::Live).id_of(&mut tx, &phone).await?;
     let fingerprint = Some(device.fingerprint.as_str());
     let issued = app.codes.issue(&mut tx, Mode::Live, Purpose::Recovery, phone.e164(), fingerprint).await?;
     let begun = RecoveryBegun {
@@ -109,10 +110,15 @@ pub async fn initiate(
         (status = 200, description = "The number is theirs", body = Verified),
         (status = 404, description = "There is no such request of this device", body = WalletError),
         WalletErrors, WalletPostErrors))]
-pub async fn verify(device: Device, State(app): State<App>, posted: Posted<RecoveryCode>) -> Result<Response> {
+pub async fn verify(
+    device: Device,
+    State(app): State<App>,
+    from: ClientAddress,
+    posted: Posted<RecoveryCode>,
+) -> Result<Response> {
     let tenant = device.tenant()?;
     let RecoveryCode { verification_request_id, phone_number, otp } = posted.body;
-    let phone = Phone::parse(&phone_number).map_err(|_| incorrect())?;
+    let phone = Phone::of_form(&phone_number).map_err(|_| incorrect())?;
     let once = posted.once.by_device(&device.fingerprint);
     let attempt = Attempt {
         mode: Mode::Live,
@@ -126,6 +132,7 @@ pub async fn verify(device: Device, State(app): State<App>, posted: Posted<Recov
     if let Some(first) = once.replay(&mut tx, Mode::Live).await? {
         return Ok(first);
     }
+    app.sign_in_limits.attempt(from, &device)?;
     let refused = match app.codes.verify(&mut tx, &attempt).await? {
         Verdict::Verified => {
             let answer = Verified { message: "Email verified successfully." };

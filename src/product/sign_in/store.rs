@@ -50,11 +50,13 @@ pub async fn use_up(db: &Db, nonce: Nonce, address: Address, now: DateTime<Utc>)
     Ok(expires_at)
 }
 
-/// Whether any tenant knows this wallet.
+/// Whether any tenant knows this wallet as that of somebody whom it has not forgotten.
 pub async fn is_known(db: &Db, address: Address) -> db::Result<bool> {
     let mut tx = db.engine().await?;
     let found = sqlx::query_scalar!(
-        r#"select exists (select from wallet where address = $1) as "exists!""#,
+        r#"select exists (
+            select from wallet w join customer c on c.tenant_id = w.tenant_id and c.id = w.customer_id
+            where w.address = $1 and c.forgotten_at is null) as "exists!""#,
         address.as_slice()
     );
     let is_known = found.fetch_one(&mut *tx).await?;

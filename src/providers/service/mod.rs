@@ -1,7 +1,7 @@
 //! A service over HTTP that speaks JSON and knows us by a bearer token: what adapters to such services share.
 //!
-//! One request has a time limit; what may pass is tried again with jitter; a service that keeps failing is left alone for a
-//! while. Nothing that is said here quotes a body or a URL.
+//! One request has a time limit, and so have all tries together; what may pass is tried again with jitter; a service that
+//! keeps failing is left alone for a while. Nothing that is said here quotes a body or a URL.
 
 mod settings;
 
@@ -26,6 +26,10 @@ const PATIENCE: usize = 10;
 
 /// Requests for one answer at most.
 const TRIES: usize = 3;
+
+/// How long all tries may take: less than a request of our own may, which is dropped together with what it waits for. The
+/// breaker counts only what comes to an end.
+const PERSEVERANCE: Duration = Duration::from_secs(20);
 
 /// A service.
 pub struct Service {
@@ -134,6 +138,8 @@ impl Service {
     ) -> Result<T, CallError> {
         let once = async || read(&self.ask_once(request(), expected).await?);
         let tries = once.retry(pauses()).when(CallError::is_passing);
+        let limit = self.settings.time_limit.saturating_mul(2).min(PERSEVERANCE);
+        let tries = async { tokio::time::timeout(limit, tries).await.unwrap_or(Err(CallError::NoAnswer)) };
         match self.breaker.call_with(|error: &CallError| !error.is_ours(), tries).await {
             Ok(answer) => Ok(answer),
             Err(recloser::Error::Inner(error)) => Err(error),
@@ -171,4 +177,36 @@ fn pauses() -> ExponentialBuilder {
         .with_max_delay(Duration::from_secs(1))
         .with_max_times(TRIES - 1)
         .with_jitter()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+mod tests {
+    use std::time::Instant;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_never_answers_is_given_up_in_time_and_then_left_alone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = ServiceSettings {
+            url: format!("http://{}", listener.local_addr().unwrap()).parse().unwrap(),
+            token: "s3cret".into(),
+            time_limit: Duration::from_millis(300),
+            rest: Duration::from_secs(60),
+        };
+        let service = Service::new(settings).unwrap();
+        let ask = async || {
+            let began = Instant::now();
+            (service.get("/x", &[StatusCode::OK], |_| Ok(())).await, began.elapsed())
+        };
+        let (said, waited) = ask().await;
+        assert!(matches!(said, Err(CallError::NoAnswer)));
+        assert!((550..850).contains(&waited.as_millis()), "two tries of the three: {waited:?}");
+        futures::future::join_all((0..PATIENCE).map(|_| ask())).await;
+        let (said, waited) = ask().await;
+        assert!(matches!(said, Err(CallError::Resting)), "{waited:?}");
+    }
 }

@@ -139,3 +139,28 @@ async fn a_forgotten_customers_checks_are_gone_with_their_keys() {
     assert_eq!(validate(&keyed, &check, "Jone1-Doe").await.status, 401, "nobody knows the wallet");
     validate(&acme.live, &open, "Jone1-Doe").await.expect(400);
 }
+
+#[tokio::test]
+async fn forgetting_takes_the_checks_of_the_number_whoever_began_them_and_before_anybody_was_a_customer() {
+    let app = TestApp::new().await;
+    let (acme, badge) = acme(&app).await;
+    let device = crate::sign_in::device(&app, &acme, "phone-1").await;
+    let mut checks = Vec::new();
+    for caller in [&acme.live, &acme.test, &device] {
+        for number in [phone(1), phone(2)] {
+            let check = begun(caller, told(&number, "1997-02-02")).await;
+            validate(caller, &check, "Jone1-Doe").await.expect(202);
+            checks.push((caller, number, check));
+        }
+    }
+    let (customer, _) = jone(&app, &acme, badge).await;
+    acme.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(200);
+    for (caller, number, check) in &checks {
+        let is_gone = *number == phone(1) && !std::ptr::eq(*caller, &acme.test);
+        let again = validate(caller, check, "Jone1-Doe").await;
+        assert_eq!(again.status, if is_gone { 400 } else { 202 }, "{number} {again}");
+    }
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from identity_check").fetch_one(&mut app.sql().await).await.unwrap();
+    assert_eq!(left, 4);
+}

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use chrono::TimeDelta;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::{begin, begun, example, validate};
+use super::{begin, begun, example, signed_in, validate};
 use crate::harness::app::TestApp;
+use crate::harness::until;
 
 /// What it was sent, and what it says.
 #[derive(Default)]
@@ -26,6 +29,12 @@ struct Books {
     refuses: Option<&'static str>,
     /// Answers that are lost from now on, after the request was heard.
     loses: usize,
+    /// Takes a fingerprint for malformed.
+    is_malformed: bool,
+    /// Fingerprints that were heard.
+    heard: usize,
+    /// How long a start takes.
+    slow: Duration,
 }
 
 type Shared = Arc<Mutex<Books>>;
@@ -56,6 +65,8 @@ fn answer(books: &mut Books, body: Value) -> Response {
 async fn start(State(books): State<Shared>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     assert_eq!(headers["authorization"], "Bearer s3cret");
     let id: Uuid = body["id"].as_str().unwrap().parse().unwrap();
+    let slow = books.lock().unwrap().slow;
+    tokio::time::sleep(slow).await;
     let mut books = books.lock().unwrap();
     if books.starts.insert(id, body).is_none() {
         books.messages += 1;
@@ -69,6 +80,10 @@ async fn validation(State(books): State<Shared>, Path(id): Path<Uuid>, Json(body
         return StatusCode::NOT_FOUND.into_response();
     }
     books.fingerprints.insert(id, body);
+    books.heard += 1;
+    if books.is_malformed {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
     answer(
         &mut books,
         json!({
@@ -117,7 +132,7 @@ async fn a_service_whose_answers_are_lost_sends_one_message_and_proves_one_perso
     // It forgets a check.
     let check = begun(&acme.live, example()).await;
     books.lock().unwrap().starts.clear();
-    assert_snapshot!(validate(&acme.live, &check, "vfp-2").await, @r#"400 {"errors":[{"message":"Request Id not found","type":"Prove"}]}"#);
+    assert_snapshot!(validate(&acme.live, &check, "vfp-2").await, @r#"400 {"errors":[{"message":[{"message":"Request Id not found","type":"Prove"}],"type":"Catch"}]}"#);
 }
 
 #[tokio::test]
@@ -131,12 +146,104 @@ async fn what_a_service_refuses_is_refused_in_the_documented_words() {
     books.lock().unwrap().refuses = Some("refused");
     assert_snapshot!(begin(&acme.live, example()).await, @r#"400 {"errors":[{"message":"Get auth URL request got failed","type":"Prove"}]}"#);
     books.lock().unwrap().refuses = Some("not_proven");
-    assert_snapshot!(validate(&acme.live, &check, "vfp-1").await, @r#"400 {"errors":[{"message":"The verification fingerprint is not valid","type":"Prove"}]}"#);
+    assert_snapshot!(validate(&acme.live, &check, "vfp-1").await, @r#"400 {"errors":[{"message":[{"message":"The verification fingerprint is not valid","type":"Prove"}],"type":"Catch"}]}"#);
     books.lock().unwrap().refuses = None;
     // More answers are lost than are waited for; the same fingerprint once more.
     books.lock().unwrap().loses = 3;
     validate(&acme.live, &check, "vfp-2").await.expect(503);
+    app.app.clock.move_by(TimeDelta::seconds(31));
+    until("it is proven", || async {
+        let again = validate(&acme.live, &check, "vfp-2").await;
+        (again.status == 202).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_service_whose_answer_was_lost_is_asked_again_without_anybody_asking_for_it() {
+    let (url, books) = service().await;
+    let app = checked_by(&url).await;
+    let acme = app.tenant("acme").await;
+    let check = begun(&acme.live, example()).await;
+    books.lock().unwrap().loses = 3;
+    validate(&acme.live, &check, "vfp-1").await.expect(503);
+    app.app.clock.move_by(TimeDelta::seconds(31));
+    until("it is proven", || async { (state(&app).await == "proven").then_some(()) }).await;
+    assert_eq!(books.lock().unwrap().heard, 4);
+    // What was said is ours.
+    books.lock().unwrap().starts.clear();
+    validate(&acme.live, &check, "vfp-1").await.expect(202);
+}
+
+async fn state(app: &TestApp) -> String {
+    sqlx::query_scalar("select state from identity_check").fetch_one(&mut app.sql().await).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_fingerprint_that_gets_no_answer_is_asked_about_in_turns_and_let_go_in_the_end() {
+    let (url, books) = service().await;
+    let app = checked_by(&url).await;
+    let acme = app.tenant("acme").await;
+    let check = begun(&acme.live, example()).await;
+    books.lock().unwrap().is_malformed = true;
+    for _ in 0..5 {
+        validate(&acme.live, &check, "vfp-1").await.expect(503);
+        validate(&acme.live, &check, "vfp-2").await.expect(409);
+        assert_eq!(books.lock().unwrap().heard, 1, "it is no one's turn yet");
+    }
+    for turn in 2..=5 {
+        app.app.clock.move_by(TimeDelta::seconds(31));
+        until("the next turn", || async { (books.lock().unwrap().heard == turn).then_some(()) }).await;
+    }
+    until("it is let go", || async { (state(&app).await == "sent").then_some(()) }).await;
+    books.lock().unwrap().is_malformed = false;
     validate(&acme.live, &check, "vfp-2").await.expect(202);
+    let query = "select attempts from identity_check";
+    let attempts: i32 = sqlx::query_scalar(query).fetch_one(&mut app.sql().await).await.unwrap();
+    assert_eq!(attempts, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_while_it_runs_sends_one_message() {
+    let (url, books) = service().await;
+    let app = checked_by(&url).await;
+    let acme = app.tenant("acme").await;
+    let keyed = acme.live.with("idempotency-key", "once");
+    books.lock().unwrap().refuses = Some("unreachable");
+    begin(&keyed, example()).await.expect(400);
+    // Nothing was begun: the same request is a new one.
+    (books.lock().unwrap().refuses, books.lock().unwrap().slow) = (None, Duration::from_secs(2));
+    let messages = books.lock().unwrap().messages;
+    let runs = async {
+        until("it runs", || async {
+            let query = "select count(*) from identity_check where state = 'waiting'";
+            let waiting: i64 = sqlx::query_scalar(query).fetch_one(&mut app.sql().await).await.unwrap();
+            (waiting == 1).then_some(())
+        })
+        .await;
+        begin(&keyed, example()).await
+    };
+    let (first, meanwhile) = tokio::join!(begin(&keyed, example()), runs);
+    assert_snapshot!(meanwhile, @r#"409 {"errors":[{"message":"the first request with this Idempotency-Key is still running","type":"Conflict"}]}"#);
+    assert_eq!(meanwhile.header("retry-after"), "1");
+    let again = begin(&keyed, example()).await.expect(202);
+    assert_eq!((&first.text, again.header("idempotency-replayed")), (&again.text, "true"));
+    assert_eq!(books.lock().unwrap().messages, messages + 1);
+}
+
+#[tokio::test]
+async fn where_customers_and_devices_ask_from_is_what_we_see_and_not_what_they_tell() {
+    let (url, books) = service().await;
+    let app = checked_by(&url).await;
+    let acme = app.tenant("acme").await;
+    let mut body = example();
+    body["sourceIp"] = json!("203.0.113.9");
+    let device = crate::sign_in::device(&app, &acme, "phone-1").await;
+    let jane = signed_in(&app, &acme.customer(&crate::harness::tenant::phone(1)).await.to_string());
+    for (caller, address) in [(&acme.live, "203.0.113.9"), (&device, "127.0.0.1"), (&jane, "127.0.0.1")] {
+        let id: Uuid = begun(caller, body.clone()).await.parse().unwrap();
+        assert_eq!(books.lock().unwrap().starts[&id]["source_ip"], address);
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use crate::harness::until;
 
 const EMAIL: &str = "/tenant/customer/api/otp";
 const RECOVERY: &str = "/preauth/recovery/otp";
+const TYPE: &str = "Phone number Verification";
 
 /// An app of the tenant's on a device.
 pub async fn device(app: &TestApp, tenant: &TestTenant, fingerprint: &str) -> Actor {
@@ -143,12 +144,12 @@ async fn a_customer_who_lost_the_way_proves_the_phone_number_from_one_device() {
     assert_eq!(begun.json["message"], "An OTP has been sent to the provided phone number.");
     let id = &begun.json["data"]["verificationRequestId"];
     let code = newest(&app, &phone(1)).await;
-    let verify = async |device: &Actor, number: u32, otp: &str| {
-        let body = json!({"verificationRequestId": id, "phoneNumber": phone(number), "otp": otp});
-        device.post(&format!("{RECOVERY}/verify"), body).await
-    };
-    const TYPE: &str = "Phone number Verification";
-    assert_eq!(refusal(&verify(&theirs, 1, &code).await), (404, TYPE, "No OTP request found"));
+    let verify = async |device: &Actor, number: u32, otp: &str| recover(device, id, &phone(number), otp).await;
+    // Another tenant's app, even on the same device.
+    let elsewhere = device(&app, &app.tenant("globex").await, "mine").await;
+    for stranger in [&theirs, &elsewhere] {
+        assert_eq!(refusal(&verify(stranger, 1, &code).await), (404, TYPE, "No OTP request found"));
+    }
     assert_eq!(refusal(&verify(&mine, 2, &code).await), (404, TYPE, "No OTP request found"));
     assert_eq!(refusal(&verify(&mine, 1, &other(&code)).await), (400, TYPE, "Incorrect or expired OTP"));
     let right = verify(&mine, 1, &code).await.expect(200);
@@ -173,6 +174,98 @@ async fn a_customer_who_lost_the_way_proves_the_phone_number_from_one_device() {
     let nowhere = app.nobody().post("/auth/preauth-token", json!({"device_fingerprint": "x"})).await.expect(200).json;
     let nowhere = Actor::bearer(&app.base_url, nowhere["access_token"].as_str().unwrap());
     nowhere.post(&format!("{RECOVERY}/initiate"), json!({"phoneNumber": phone(1)})).await.expect(403);
+}
+
+/// Tries a code.
+async fn recover(device: &Actor, id: &Value, phone: &str, otp: &str) -> Answer {
+    let body = json!({"verificationRequestId": id, "phoneNumber": phone, "otp": otp});
+    device.post(&format!("{RECOVERY}/verify"), body).await
+}
+
+#[tokio::test]
+async fn a_customer_who_was_onboarded_and_has_no_wallet_of_ours_recovers_as_documented() {
+    let app = TestApp::new().await;
+    let (acme, badge) = crate::customers::acme(&app).await;
+    let mine = device(&app, &acme, "mine").await;
+    // The documented numbers: of recovery, and of onboarding, which is in no numbering plan.
+    for (index, number) in [(1, "+919876543210"), (2, "+91123456789")] {
+        let mut person = crate::customers::person(&acme, badge, index);
+        person["phoneNumber"] = json!(number);
+        crate::customers::onboard(&acme.live, &person).await.expect(201);
+        let begun = mine.post(&format!("{RECOVERY}/initiate"), json!({"phoneNumber": number})).await.expect(200);
+        assert_eq!(begun.json["message"], "An OTP has been sent to the provided phone number.");
+        let id = &begun.json["data"]["verificationRequestId"];
+        let code = newest(&app, number).await;
+        recover(&mine, id, number, &code).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_recovery_code_is_good_for_ten_minutes() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    acme.customer(&phone(1)).await;
+    let mine = device(&app, &acme, "mine").await;
+    let begun = mine.post(&format!("{RECOVERY}/initiate"), json!({"phoneNumber": phone(1)})).await.expect(200);
+    let id = &begun.json["data"]["verificationRequestId"];
+    let code = newest(&app, &phone(1)).await;
+    app.app.clock.move_by(TimeDelta::minutes(10));
+    let late = recover(&mine, id, &phone(1), &code).await;
+    assert_eq!(refusal(&late), (400, TYPE, "Incorrect or expired OTP"));
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_codes_that_were_sent_to_who_is_forgotten_or_long_ago() {
+    let app = TestApp::new().await;
+    let (acme, badge) = crate::customers::acme(&app).await;
+    let mut person = crate::customers::person(&acme, badge, 1);
+    person["email"] = json!("Jane@Example.com");
+    let customer = crate::customers::id_of(&crate::customers::onboard(&acme.live, &person).await.expect(201));
+    let mine = device(&app, &acme, "mine").await;
+    for number in [phone(1), phone(2)] {
+        mine.post(&format!("{RECOVERY}/initiate"), json!({"phoneNumber": number})).await.expect(200);
+    }
+    for (caller, email) in
+        [(&acme.live, "jane@example.com"), (&mine, "jane@example.com"), (&acme.live, "x@example.com")]
+    {
+        ask_by_email(caller, email).await;
+    }
+    let kept = async || -> i64 {
+        sqlx::query_scalar("select count(*) from one_time_code").fetch_one(&mut app.sql().await).await.unwrap()
+    };
+    assert_eq!(kept().await, 5);
+    acme.live.delete(&format!("/tenant/customer/forget/{customer}")).await.expect(200);
+    assert_eq!(kept().await, 2, "another number's and another address's");
+    assert_eq!(app.app.codes.purge(&app.app.db).await.unwrap(), 0);
+    app.app.clock.move_by(TimeDelta::minutes(71));
+    assert_eq!(app.app.codes.purge(&app.app.db).await.unwrap(), 2);
+    assert_eq!(kept().await, 0);
+    let query = "select count(*) from job where kind = 'purge_one_time_codes'";
+    let jobs: i64 = sqlx::query_scalar(query).fetch_one(&mut app.sql().await).await.unwrap();
+    assert!(jobs >= 1, "nobody does it every hour");
+}
+
+#[tokio::test]
+async fn a_mail_that_the_server_does_not_take_is_said_and_a_repetition_sends_it() {
+    let (port, heard) = crate::carriers::smtp_server().await;
+    let app = TestApp::with(|variables| {
+        variables.insert("MAIL_PROVIDER", "smtp".to_owned());
+        variables.insert("SMTP_URL", format!("smtp://127.0.0.1:{port}"));
+        variables.insert("MAIL_FROM", "Acme <no-reply@acme.example>".to_owned());
+    })
+    .await;
+    let acme = app.tenant("acme").await;
+    let once = acme.live.with("idempotency-key", "code-1");
+    let ask = async |email: &str| once.post(&format!("{EMAIL}/request"), json!({"email": email})).await;
+    let refused = ask("busy@testemail.com").await;
+    assert_eq!(refusal(&refused), (400, "Email Verification", "OTP generation got failed."));
+    let sent = ask("busy@testemail.com").await.expect(201);
+    assert_eq!(ask("busy@testemail.com").await.json, sent.json);
+    assert_eq!(heard.lock().unwrap().len(), 1);
+    // The documented example.
+    ask_by_email(&acme.live, "email@testemail.com").await;
+    let mail = heard.lock().unwrap()[1].clone();
+    assert!(mail.contains("To: email@testemail.com"), "{mail}");
 }
 
 #[tokio::test]
