@@ -6,6 +6,7 @@ use alloy::primitives::Address;
 use diolkos::chain;
 use diolkos::foundation::{Amount, ClientKey, Mode, Phone};
 use diolkos::product::funding::{self, Decision, Deposits, NewDeposit, Status};
+use diolkos::product::rules::Passed;
 use diolkos::product::users::Directory;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -495,7 +496,8 @@ async fn many_tenants_deposits_are_decided_in_one_batch_each_on_its_own() {
     }
 
     let mut tx = app.app.db.tenants(&[acme.id, globex.id]).begin().await.unwrap();
-    let decisions = Deposits::request(&mut tx, app.app.chain.treasury(), &wanted).await.unwrap();
+    let passed = Passed::unrestricted(&[]).unwrap();
+    let decisions = Deposits::request(&mut tx, app.app.chain.treasury(), &wanted, passed).await.unwrap();
     tx.commit().await.unwrap();
 
     assert_eq!(decisions[7], Decision::Duplicate(Status::Queued));

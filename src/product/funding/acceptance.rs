@@ -14,7 +14,7 @@ use crate::db::TenantTx;
 use crate::foundation::{BlindIndex, Clock, Mode, TenantId};
 use crate::http::idempotency::{self, Accepted, Once, Repeated};
 use crate::http::{Error, Result};
-use crate::product::rules::{Movement, Operation, Rules};
+use crate::product::rules::{Movement, Operation, Passed, Rules};
 use crate::product::users::{Customer, Directory};
 
 /// Decides what is asked for, in one transaction for all that wait.
@@ -106,9 +106,12 @@ impl Acceptance {
         accepted: &mut Vec<(Open<'a>, Accepted)>,
     ) -> Result<()> {
         let is_alone = group.len() == 1;
-        let is_restricted = group.iter().any(Candidate::is_restricted);
-        let admitted = if is_restricted { self.admit(tx, mode, now, group).await? } else { group };
-        self.request(tx, mode, admitted, is_alone, accepted).await
+        let operations: Vec<Operation> = group.iter().map(Candidate::operation).collect();
+        let (admitted, passed) = match Passed::unrestricted(&operations) {
+            Some(passed) => (group, passed),
+            None => self.admit(tx, mode, now, group, &operations).await?,
+        };
+        self.request(tx, mode, admitted, passed, is_alone, accepted).await
     }
 
     /// Answers those that are forbidden; the others in their order.
@@ -121,9 +124,9 @@ impl Acceptance {
         mode: Mode,
         now: DateTime<Utc>,
         group: Vec<Candidate<'a>>,
-    ) -> Result<Vec<Candidate<'a>>> {
-        let operations: Vec<Operation> = group.iter().map(Candidate::operation).collect();
-        let mut weighing = self.rules.weigh(tx, now, &operations).await?;
+        operations: &[Operation],
+    ) -> Result<(Vec<Candidate<'a>>, Passed)> {
+        let mut weighing = self.rules.weigh(tx, now, operations).await?;
         let deposits: Vec<&NewDeposit> = group.iter().map(|candidate| &candidate.deposit).collect();
         let mut prospects = Deposits::prospects(tx, mode, &deposits).await?;
         let mut admitted = Vec::with_capacity(group.len());
@@ -141,7 +144,7 @@ impl Acceptance {
             candidate.was_counted = candidate.is_badged.then_some(will_happen);
             admitted.push(candidate);
         }
-        Ok(admitted)
+        Ok((admitted, weighing.passed()))
     }
 
     /// Asks for what the rules admit.
@@ -150,6 +153,7 @@ impl Acceptance {
         tx: &mut TenantTx,
         mode: Mode,
         admitted: Vec<Candidate<'a>>,
+        passed: Passed,
         is_alone: bool,
         accepted: &mut Vec<(Open<'a>, Accepted)>,
     ) -> Result<()> {
@@ -165,8 +169,8 @@ impl Acceptance {
             })
             .unzip();
         let decisions = match mode {
-            Mode::Live => Deposits::request(tx, self.treasury, &wanted).await?,
-            Mode::Test => Deposits::simulate(tx, self.treasury, &wanted).await?,
+            Mode::Live => Deposits::request(tx, self.treasury, &wanted, passed).await?,
+            Mode::Test => Deposits::simulate(tx, self.treasury, &wanted, passed).await?,
         };
         for (((one, deposit), decision), counted) in open.into_iter().zip(&wanted).zip(decisions).zip(counted) {
             let happens = decision == Decision::Accepted;
@@ -191,10 +195,6 @@ impl<'a> Candidate<'a> {
     fn of(open: Open<'a>, customer: &Customer, now: DateTime<Utc>) -> Self {
         let (is_badged, is_barred) = (customer.is_badged, customer.is_barred);
         Self { deposit: open.ask.deposit(customer, now), is_badged, is_barred, was_counted: None, open }
-    }
-
-    const fn is_restricted(&self) -> bool {
-        self.is_badged || self.is_barred
     }
 
     fn operation(&self) -> Operation {

@@ -15,7 +15,7 @@ use crate::db::{Db, TenantTx};
 use crate::foundation::{Amount, ClientKey, Mode, Rehearsal, TenantId, Token};
 use crate::http::{Error, Result};
 use crate::ledger::{self, AccountKind, Outcome, Posting};
-use crate::product::rules::{Counts, Rules};
+use crate::product::rules::{Counts, Passed, Rules};
 use crate::webhooks;
 
 /// The name under which the chain and the ledger know deposits.
@@ -97,7 +97,12 @@ pub struct Deposits;
 impl Deposits {
     /// Decides any number of live deposits of the transaction's tenants, each on its own, and stores those that are
     /// accepted with their reservations, chain operations and events. Tokens leave from `treasury`.
-    pub async fn request(tx: &mut TenantTx, treasury: Address, wanted: &[NewDeposit]) -> Result<Vec<Decision>> {
+    pub async fn request(
+        tx: &mut TenantTx,
+        treasury: Address,
+        wanted: &[NewDeposit],
+        _: Passed,
+    ) -> Result<Vec<Decision>> {
         let postings: Vec<Posting> = wanted.iter().map(reservation).collect();
         let outcomes = ledger::reserve(tx, &postings).await?;
         let accepted: Vec<&NewDeposit> = wanted
@@ -123,7 +128,12 @@ impl Deposits {
 
     /// Stores any number of test keys' deposits of the transaction's tenants with their operations on the simulated
     /// chain and their events. No balance covers them, unless an amount asks for the refusal.
-    pub async fn simulate(tx: &mut TenantTx, treasury: Address, wanted: &[NewDeposit]) -> Result<Vec<Decision>> {
+    pub async fn simulate(
+        tx: &mut TenantTx,
+        treasury: Address,
+        wanted: &[NewDeposit],
+        _: Passed,
+    ) -> Result<Vec<Decision>> {
         // In one order whoever stores, because each waits for the others' equal names.
         let mut in_order: Vec<&NewDeposit> = wanted.iter().filter(|deposit| !is_short(deposit)).collect();
         in_order.sort_by_key(|deposit| (deposit.tenant, deposit.deposit_id.as_str()));

@@ -9,14 +9,13 @@ use chrono::{DateTime, Utc};
 use moka::future::Cache;
 use uuid::Uuid;
 
-use super::Refusal;
 use super::counts::Counts;
-use super::expression::{Expression, Known};
-use super::facts::Facts;
+use super::expression::Expression;
 use super::needs::Needs;
 use super::refusal::Violation;
 use super::store::{self, Held, Purse, Rule, Standing};
 use super::usage::millionths;
+use super::weighing::{Counted, Passed, Weighing};
 use crate::db::TenantTx;
 use crate::foundation::{Amount, TenantId, Token, Tokens};
 use crate::http::Result;
@@ -89,7 +88,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    const fn owner(&self) -> (TenantId, Uuid) {
+    pub(super) const fn owner(&self) -> (TenantId, Uuid) {
         (self.tenant, self.customer)
     }
 
@@ -131,7 +130,7 @@ impl Rules {
 
     /// Whether a movement meets the rules of everybody whose money it is, none of whom is barred; 403 with the code and the
     /// text of the first rule that it does not meet.
-    pub async fn admit(&self, tx: &mut TenantTx, now: DateTime<Utc>, operations: &[Operation]) -> Result<()> {
+    pub async fn admit(&self, tx: &mut TenantTx, now: DateTime<Utc>, operations: &[Operation]) -> Result<Passed> {
         let held = store::hold(tx, &badged(operations)).await?;
         let mut weighing = self.gather(tx, now, operations, held).await?;
         for place in 0..operations.len() {
@@ -140,7 +139,7 @@ impl Rules {
                 None => weighing.happens(place),
             }
         }
-        Ok(())
+        Ok(weighing.passed())
     }
 
     /// Gathers all by which these movements are decided. Customers with badges are locked until the transaction ends, so
@@ -238,85 +237,4 @@ impl Rules {
 fn badged(operations: &[Operation]) -> Vec<(TenantId, Uuid)> {
     let badged = operations.iter().filter(|operation| operation.is_badged).map(Operation::owner);
     Vec::from_iter(BTreeSet::from_iter(badged))
-}
-
-/// A rule that counts now.
-struct Counted {
-    /// Never met where there is none.
-    expression: Option<Arc<Expression>>,
-    violation: Violation,
-}
-
-/// Movements that are decided one after the other, in their order, each as if of those before it only what is said to
-/// happen had happened.
-pub struct Weighing<'a> {
-    operations: &'a [Operation],
-    /// Customers with badges.
-    held: Held,
-    /// Of theirs, by their places.
-    standings: HashMap<usize, Standing>,
-    rules: HashMap<(TenantId, Uuid), Vec<Counted>>,
-    counts: Counts,
-}
-
-impl Weighing<'_> {
-    /// Why the movement at a place is forbidden, if it is: the first rule that it does not meet, of the identification
-    /// badge, then of the financial one.
-    pub fn forbids(&self, place: usize) -> Option<Refusal> {
-        let operation = self.operations.get(place)?;
-        let held = operation.is_badged.then(|| self.held.get(&operation.owner()).copied());
-        match held {
-            Some(None) => return Some(Refusal::Busy),
-            // Who was barred while the lock was waited for is.
-            Some(Some(true)) => return Some(Refusal::Barred),
-            Some(Some(false)) => {}
-            None if operation.is_barred => return Some(Refusal::Barred),
-            None => return None,
-        }
-        let standing = self.standings.get(&place)?;
-        let mut its_rules = self.rules_for(operation, standing).peekable();
-        its_rules.peek()?;
-        let known = Known::of(&self.facts(operation, standing));
-        let is_met = |rule: &Counted| rule.expression.as_ref().is_some_and(|expression| expression.is_met(&known));
-        its_rules.find(|rule| !is_met(rule)).map(|rule| Refusal::Violates(rule.violation.clone()))
-    }
-
-    /// The movement at a place is going to happen: those after it count it.
-    pub fn happens(&mut self, place: usize) {
-        if self.standings.contains_key(&place)
-            && let Some(operation) = self.operations.get(place)
-        {
-            self.counts.add(operation);
-        }
-    }
-
-    fn rules_for(&self, operation: &Operation, standing: &Standing) -> impl Iterator<Item = &Counted> {
-        let tenant = operation.tenant;
-        standing.ruling().filter_map(move |badge| self.rules.get(&(tenant, badge))).flatten()
-    }
-
-    fn needs(&self, operation: &Operation, standing: &Standing) -> Needs {
-        let expressions = self.rules_for(operation, standing).filter_map(|rule| rule.expression.as_ref());
-        expressions.fold(Needs::default(), |needs, expression| needs.and(expression.needs(operation.movement)))
-    }
-
-    fn facts(&self, operation: &Operation, standing: &Standing) -> Facts {
-        let (of_token, usage_of_all) = self.counts.of(operation);
-        Facts {
-            kind: operation.movement.kind(),
-            direction: operation.movement.direction(),
-            token: operation.token.symbol.to_string(),
-            amount: operation.millionths(),
-            stored_value: of_token.stored_value,
-            usage: of_token.usage,
-            usage_of_all,
-            badge: standing.badge.clone().unwrap_or_default(),
-            information_badges: standing.information_badges.clone(),
-            user_group: standing.user_group.clone().unwrap_or_default(),
-            kyc: standing.kyc.clone(),
-            compliance: standing.compliance.clone(),
-            onboarding: standing.onboarding.clone(),
-            account: standing.account.clone(),
-        }
-    }
 }

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A rule is an expression of the Common Expression Language (`docs/RULES.md`) that is true of what is allowed, with what a
-//! refusal says. Every movement passes [`Rules::weigh`] in the transaction that accepts it; a customer without a badge is
+//! refusal says. Every movement passes [`Rules::admit`] or [`Rules::weigh`] in the transaction that accepts it, which takes
+//! the proof of it ([`Passed`]); a customer without a badge is
 //! not restricted, and costs nothing there. Whom compliance has rejected is refused without any rule.
 
 mod book;
@@ -20,6 +21,7 @@ mod routes;
 mod store;
 mod types;
 mod usage;
+mod weighing;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,10 +29,11 @@ use utoipa_axum::routes;
 use super::App;
 
 pub use book::{RuleBook, Status, Version};
-pub use check::{Movement, Operation, Rules, Weighing};
+pub use check::{Movement, Operation, Rules};
 pub use counts::Counts;
 pub use expression::{Expression, InvalidExpression};
 pub use refusal::{Refusal, Violation};
+pub use weighing::{Passed, Weighing};
 
 /// The routes of rules.
 pub fn router() -> OpenApiRouter<App> {

@@ -105,7 +105,7 @@ pub async fn send(caller: Tenant, State(app): State<App>, posted: Posted<SendTra
         amount,
     };
     let both = [movement(&spender.customer, Movement::TransferOut), movement(&recipient, Movement::TransferIn)];
-    app.rules.admit(&mut tx, now, &both).await?;
+    let passed = app.rules.admit(&mut tx, now, &both).await?;
     let transfer = NewTransfer {
         tenant: caller.tenant,
         mode: caller.mode,
@@ -120,7 +120,7 @@ pub async fn send(caller: Tenant, State(app): State<App>, posted: Posted<SendTra
         // As precise as the database, so that this answer and later ones agree.
         created_at: now,
     };
-    let accepted = Transfers::accept(&mut tx, &transfer).await?;
+    let accepted = Transfers::accept(&mut tx, &transfer, passed).await?;
     once.commit(tx, StatusCode::ACCEPTED, &AcceptedTransfer::of(&accepted, caller.mode)).await
 }
 

@@ -9,6 +9,7 @@ use crate::chain::{self, NewOperation, Payer, SmartWallet};
 use crate::db::TenantTx;
 use crate::foundation::{Amount, ClientKey, Mode, PublicId, TenantId, Token};
 use crate::http::{Error, Result};
+use crate::product::rules::Passed;
 use crate::webhooks;
 
 /// A transfer that somebody asks for.
@@ -71,7 +72,7 @@ impl Transfers {
 
     /// Stores a transfer that its sender's wallet covers, with its operation and its event. Of several at once with one
     /// name the first wins: 409 for the others.
-    pub async fn accept(tx: &mut TenantTx, transfer: &NewTransfer) -> Result<Known> {
+    pub async fn accept(tx: &mut TenantTx, transfer: &NewTransfer, _: Passed) -> Result<Known> {
         chain::enqueue(tx, &[operation(transfer)]).await?;
         let row = store::insert(tx, transfer).await?;
         webhooks::emit(tx, &[events::accepted(&row, &transfer.token)?]).await?;

@@ -98,7 +98,7 @@ pub async fn withdraw(caller: Tenant, State(app): State<App>, posted: Posted<Wit
         token: wish.token.clone(),
         amount: wish.amount,
     };
-    app.rules.admit(&mut tx, now, &[operation]).await?;
+    let passed = app.rules.admit(&mut tx, now, &[operation]).await?;
     let id = Uuid::now_v7();
     let key = CustomerKeys::of(&mut tx, &app.keys, customer.id).await?;
     let context = Recipient::context(caller.tenant, id);
@@ -121,7 +121,7 @@ pub async fn withdraw(caller: Tenant, State(app): State<App>, posted: Posted<Wit
         // As precise as the database, so that this answer and later ones agree.
         created_at: now,
     };
-    let accepted = Withdrawals::accept(&mut tx, app.chain.treasury(), &withdrawal).await?;
+    let accepted = Withdrawals::accept(&mut tx, app.chain.treasury(), &withdrawal, passed).await?;
     let answer = AcceptedWithdrawal::of(&accepted, mode, &withdrawal.token.symbol);
     posted.once.commit(tx, StatusCode::ACCEPTED, &answer).await
 }

@@ -11,6 +11,7 @@ use crate::foundation::{Amount, ClientKey, Mode, Phone, PublicId, Sealed, Tenant
 use crate::http::{Error, Result};
 use crate::ledger::{self, AccountKind, Outcome, Posting};
 use crate::product::fx::Payout;
+use crate::product::rules::Passed;
 use crate::webhooks;
 
 /// A withdrawal that somebody asks for.
@@ -108,7 +109,12 @@ impl Withdrawals {
 
     /// Stores a withdrawal that its wallet covers, with the ledger's reservation, the operation that sweeps the tokens
     /// to `treasury`, and its event. Of several at once with one name the first wins: 409 for the others.
-    pub(super) async fn accept(tx: &mut TenantTx, treasury: Address, withdrawal: &NewWithdrawal) -> Result<Known> {
+    pub(super) async fn accept(
+        tx: &mut TenantTx,
+        treasury: Address,
+        withdrawal: &NewWithdrawal,
+        _: Passed,
+    ) -> Result<Known> {
         if withdrawal.mode == Mode::Live {
             let outcomes = ledger::reserve(tx, &[reservation(withdrawal)]).await?;
             if outcomes != [Outcome::Accepted] {
