@@ -1,5 +1,8 @@
 //! Deposits: from the treasury to a customer's wallet, once.
 
+mod lists;
+mod workers;
+
 use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
@@ -23,6 +26,14 @@ async fn acme_with(app: &TestApp, usdc: &str) -> (TestTenant, Address) {
     acme.top_up("USDC", usdc).await;
     let jane = acme.customer(JANE).await;
     (acme, jane)
+}
+
+/// A server that only serves HTTP, so that a test decides what the chain says and when a worker runs.
+async fn without_workers() -> TestApp {
+    TestApp::with(|variables| {
+        variables.insert("ROLES", "api".to_owned());
+    })
+    .await
 }
 
 async fn books_agree(app: &TestApp) {
@@ -279,63 +290,6 @@ async fn only_an_api_key_funds_and_only_a_dashboard_lists() {
     }
 }
 
-/// FAULTS 22.
-#[tokio::test]
-async fn a_tenant_sees_its_own_deposits_only() {
-    let app = TestApp::new().await;
-    let (acme, _) = acme_with(&app, "100").await;
-    let globex = app.tenant("globex").await;
-    acme.fund(JANE, "dep_1", "1").await.expect(202);
-
-    let unknown = globex.dashboard.get(&format!("{LIST}/dep_1")).await;
-    assert_snapshot!(unknown, @r#"404 {"error":"deposit_not_found","message":"there is no such deposit"}"#);
-    assert_eq!(ids(&globex.dashboard.get(LIST).await.expect(200).json), [""; 0]);
-
-    // The other tenant's name for a deposit is free, its customer and its money are not.
-    globex.fund(JANE, "dep_1", "1").await.expect(404);
-    globex.customer(JANE).await;
-    globex.fund(JANE, "dep_1", "1").await.expect(402);
-}
-
-#[tokio::test]
-async fn deposits_are_listed_newest_first_in_pages_and_by_status_and_time() {
-    let app = without_workers().await;
-    let (acme, _) = acme_with(&app, "100").await;
-    let mut times = Vec::new();
-    for n in 0..5 {
-        let accepted = acme.fund(JANE, &format!("dep_{n}"), "1").await.expect(202).json;
-        times.push(accepted["created_at"].as_str().unwrap().to_owned());
-    }
-    sqlx::query("update deposit set status = 'SETTLED' where deposit_id in ('dep_1', 'dep_3')")
-        .execute(&mut app.sql().await)
-        .await
-        .unwrap();
-    let list = async |query: &str| acme.dashboard.get(&format!("{LIST}?{query}")).await.expect(200).json;
-
-    let first = list("limit=2").await;
-    assert_eq!(ids(&first), ["dep_4", "dep_3"]);
-    let second = list(&format!("limit=2&cursor={}", first["next_cursor"].as_str().unwrap())).await;
-    assert_eq!(ids(&second), ["dep_2", "dep_1"]);
-    let last = list(&format!("limit=2&cursor={}", second["next_cursor"].as_str().unwrap())).await;
-    assert_eq!((ids(&last), &last["next_cursor"]), (vec!["dep_0"], &Value::Null));
-
-    assert_eq!(ids(&list("status=SETTLED").await), ["dep_3", "dep_1"]);
-    assert_eq!(ids(&list(&format!("from={}&to={}", times[1], times[3])).await), ["dep_2", "dep_1"]);
-    for (query, field) in [
-        ("status=settled", "status"),
-        ("from=yesterday", "from"),
-        ("from=-200000-01-01T00:00:00Z", "from"),
-        ("to=%2B200000-01-01T00:00:00Z", "to"),
-        ("limit=0", "limit"),
-        ("limit=101", "limit"),
-        ("cursor=x", "cursor"),
-        ("mode=both", "mode"),
-    ] {
-        let answer = acme.dashboard.get(&format!("{LIST}?{query}")).await;
-        assert!(answer.status == 400 && answer.text.contains(field), "{query}: {answer}");
-    }
-}
-
 #[tokio::test]
 async fn a_repeated_request_with_its_idempotency_key_has_the_first_answer() {
     let app = TestApp::new().await;
@@ -372,100 +326,6 @@ async fn a_deposit_of_usdt_is_paid_in_usdt() {
     let balance = app.app.chain.token_balance(app.services.contracts.usdt, jane).await.unwrap();
     assert_eq!(balance.base_units(), 2_500_000);
     assert_eq!(acme.balance().await, ("10.000000".to_owned(), "0.000000".to_owned()));
-}
-
-/// A server that only serves HTTP, so that a test decides what the chain says and when a worker runs.
-async fn without_workers() -> TestApp {
-    TestApp::with(|variables| {
-        variables.insert("ROLES", "api".to_owned());
-    })
-    .await
-}
-
-/// Several replicas' workers, until the test ends.
-fn workers(app: &TestApp, count: usize) -> DropGuard {
-    let stop = CancellationToken::new();
-    for _ in 0..count {
-        tokio::spawn(chain::follow(app.app.chain.clone(), funding::Settlement(app.app.clone()), stop.clone()));
-    }
-    stop.drop_guard()
-}
-
-async fn execute(app: &TestApp, statement: &'static str) {
-    sqlx::query(statement).execute(&mut app.sql().await).await.unwrap();
-}
-
-#[tokio::test]
-async fn several_workers_settle_every_deposit_once() {
-    let app = without_workers().await;
-    let (acme, _) = acme_with(&app, "100").await;
-    let globex = app.tenant("globex").await;
-    globex.top_up("USDC", "100").await;
-    globex.customer(JANE).await;
-    for n in 0..20 {
-        acme.fund(JANE, &format!("dep_{n}"), "1").await.expect(202);
-        globex.fund(JANE, &format!("dep_{n}"), "2").await.expect(202);
-    }
-    let _workers = workers(&app, 4);
-
-    execute(&app, "update chain_op set state = 'submitted', submitted_at = now()").await;
-    execute(&app, "update chain_op set state = case when id::text ~ '[0-7]$' then 'succeeded' else 'failed' end, ended_at = now()").await;
-
-    crate::harness::until("everything is noted", || async {
-        let query = "select count(*) from chain_op where state <> noted_state";
-        let left: i64 = sqlx::query_scalar(query).fetch_one(&mut app.sql().await).await.unwrap();
-        (left == 0).then_some(())
-    })
-    .await;
-    for (tenant, price) in [(&acme, 1), (&globex, 2)] {
-        let page = tenant.dashboard.get(&format!("{LIST}?status=SETTLED&limit=100")).await.expect(200).json;
-        let left = format!("{}.000000", 100 - price * ids(&page).len());
-        assert_eq!(tenant.balance().await, (left, "0.000000".to_owned()));
-        let failed = tenant.dashboard.get(&format!("{LIST}?status=FAILED&limit=100")).await.expect(200).json;
-        assert_eq!(ids(&page).len() + ids(&failed).len(), 20);
-    }
-    books_agree(&app).await;
-}
-
-#[tokio::test]
-async fn a_deposit_under_review_keeps_its_money_reserved() {
-    let app = without_workers().await;
-    let (acme, _) = acme_with(&app, "100").await;
-    acme.fund(JANE, "dep_1", "1").await.expect(202);
-    execute(
-        &app,
-        "update chain_op set state = 'review', failure = 'the transfer is of another amount', ended_at = now()",
-    )
-    .await;
-    let _workers = workers(&app, 1);
-
-    let deposit = acme.until_deposit_is("dep_1", "SUBMITTED").await;
-
-    assert_eq!(deposit["failure_reason"], "the transfer is of another amount");
-    assert_eq!(acme.balance().await, ("99.000000".to_owned(), "1.000000".to_owned()));
-    books_agree(&app).await;
-}
-
-#[tokio::test]
-async fn an_operation_that_belongs_to_nothing_does_not_hold_the_others_up() {
-    let app = without_workers().await;
-    let (acme, _) = acme_with(&app, "100").await;
-    execute(
-        &app,
-        "insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount, state)
-         select tenant_id, '00000000-0000-7000-8000-000000000000', 'deposit', 'lost', w.address, w.address, w.address, 1,
-            'succeeded' from wallet w",
-    )
-    .await;
-    acme.fund(JANE, "dep_1", "1").await.expect(202);
-    execute(&app, "update chain_op set state = 'succeeded' where reference = 'dep_1'").await;
-    let _workers = workers(&app, 2);
-
-    acme.until_deposit_is("dep_1", "SETTLED").await;
-
-    let query = "select noted_state from chain_op where reference = 'lost'";
-    let noted: String = sqlx::query_scalar(query).fetch_one(&mut app.sql().await).await.unwrap();
-    assert_eq!(noted, "waiting");
 }
 
 #[tokio::test]
