@@ -4,6 +4,16 @@ alter table deposit add column reversed_at timestamptz;
 alter table deposit add constraint deposit_reversed_was_settled check (reversed_at is null or status = 'SETTLED') not valid;
 grant update (reversed_at) on deposit to diolkos_server;
 
+-- Those of before, which a policy hides from the owner.
+alter table deposit no force row level security;
+alter table ledger_transfer no force row level security;
+update deposit d set reversed_at = r.created_at
+from ledger_transfer r
+join ledger_transfer t on t.tenant_id = r.tenant_id and 'reversal:' || t.reference = r.reference
+where r.reason = 'reversal' and d.tenant_id = t.tenant_id and d.transfer_id = t.id and d.status = 'SETTLED';
+alter table deposit force row level security;
+alter table ledger_transfer force row level security;
+
 -- What came to a customer and what left, whichever way; a transfer once for each side. What is final does not change any
 -- more, unless it is reversed; what does not count has failed or came back.
 create view customer_flow with (security_invoker = true) as

@@ -19,10 +19,10 @@ use crate::foundation::TenantId;
 pub use migrate::{MIGRATIONS, migrate, set_server_password};
 pub use page::{Cursor, Page, PageRequest};
 
-/// Begins a transaction with its limits. They are set here and not at connecting, so that they hold behind a pooler too.
+/// A transaction's limits. They are set where it begins and not at connecting, so that they hold behind a pooler too.
 /// Whoever is stopped between two statements must not keep what it locked (a lane, a tenant's account) for longer than
 /// others are meant to wait: no transaction does anything but its statements.
-const BEGIN: &str = "begin; set local statement_timeout = '20s'; set local idle_in_transaction_session_timeout = '5s'";
+pub const LIMITS: &str = "set local statement_timeout = '20s'; set local idle_in_transaction_session_timeout = '5s'";
 
 /// For statements over arrays, of which the planner cannot know how long they are: each element is looked up by an index.
 /// Left to itself it reads whole tables, above all when they have grown since their statistics were made. Those statements
@@ -64,7 +64,7 @@ impl Db {
 
     /// A transaction in the engine's own tables.
     pub async fn engine(&self) -> Result<EngineTx> {
-        self.begin(format!("{BEGIN}; {LOOK_UP}; set local role diolkos_engine")).await.map(EngineTx)
+        self.begin(format!("begin; {LIMITS}; {LOOK_UP}; set local role diolkos_engine")).await.map(EngineTx)
     }
 
     /// Begins a transaction in a task of its own, which a caller who gives up does not cut off: sqlx 0.9 notes a
@@ -103,24 +103,24 @@ pub struct Scope<'a> {
 impl Scope<'_> {
     /// Opens a transaction that sees these tenants' records only.
     pub async fn begin(self) -> Result<TenantTx> {
-        self.begin_with(BEGIN).await
+        self.begin_with("").await
     }
 
     /// The same for statements that each look many records up.
     pub async fn begin_many(self) -> Result<TenantTx> {
-        self.begin_with(&format!("{BEGIN}; {LOOK_UP}")).await
+        self.begin_with(LOOK_UP).await
     }
 
     /// The same to read only, and as of one moment: what is committed after its first statement is not seen, so that
     /// sums over several statements agree.
     pub async fn snapshot(self) -> Result<TenantTx> {
-        self.begin_with(&format!("{BEGIN}; set transaction isolation level repeatable read, read only")).await
+        self.begin_with("set transaction isolation level repeatable read, read only").await
     }
 
-    async fn begin_with(self, begin: &str) -> Result<TenantTx> {
+    async fn begin_with(self, more: &str) -> Result<TenantTx> {
         let names: Vec<String> = self.tenants.iter().map(ToString::to_string).collect();
         // Ids are hexadecimal digits and dashes; `set local` takes no parameters.
-        let begin = format!("{begin}; set local diolkos.tenants = '{}'", names.join(","));
+        let begin = format!("begin; {LIMITS}; {more}; set local diolkos.tenants = '{}'", names.join(","));
         let tx = self.db.begin(begin).await?;
         Ok(TenantTx { tx, tenants: self.tenants })
     }

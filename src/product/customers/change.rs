@@ -56,7 +56,11 @@ impl Names {
         };
         let shown = NamedWallet::shown(wallets);
         let custom = shown.and_then(|wallet| wallet.custom_namespace.clone());
-        Self { custom, wallets: wallets.iter().map(named).collect() }
+        // A wallet that is called nothing and is nobody's first has no names: it comes and goes without a change of them.
+        let has_names = |wallet: &&NamedWallet| {
+            wallet.namespace.is_some() || wallet.custom_namespace.is_some() || wallet.is_primary
+        };
+        Self { custom, wallets: wallets.iter().filter(has_names).map(named).collect() }
     }
 
     /// All of it as one document.

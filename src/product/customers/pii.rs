@@ -137,6 +137,11 @@ pub async fn show(
         let is_anybody = store::has_customers(&mut tx, caller.mode).await?;
         return Err(if is_anybody { refusal::unknown() } else { refusal::no_tenant() });
     };
+    if let Some(Cursor(change)) = after
+        && !store::is_change(&mut tx, seen.id, change).await?
+    {
+        return Err(Error::invalid_field("cursor", "is not a nextCursor of this customer"));
+    }
     let wallets = Directory::wallets(&mut tx, caller.mode, seen.id).await?;
     let past = Past::read(&mut tx, &seen, &wallets, after).await?;
     tx.commit().await?;

@@ -98,9 +98,12 @@ pub async fn update(caller: Tenant, State(app): State<App>, posted: Posted<Custo
     store::update_profile(&mut tx, known.id, &document, &email, now)
         .await
         .on_constraint("customer_profile_email_unique", |_| refusal::known_already())?;
-    store::set_identifiers(&mut tx, mode, known.id, &person)
-        .await
-        .on_constraint("customer_identifier_unique", |_| refusal::known_already())?;
+    // Of two who were let in as two before they were known to be one, each stays what it is.
+    if person != old.profile.identifiers(indexer, tenant, mode)? {
+        store::set_identifiers(&mut tx, mode, known.id, &person)
+            .await
+            .on_constraint("customer_identifier_unique", |_| refusal::known_already())?;
+    }
     let verified = row.verified.after(&old.profile, &new.profile);
     store::set_verified(&mut tx, known.id, &verified).await?;
     papers::keep(&mut tx, caller.mode, &known, &told.papers).await?;

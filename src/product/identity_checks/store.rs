@@ -76,7 +76,8 @@ pub async fn lock(tx: &mut TenantTx, index: &str) -> db::Result<()> {
 
 /// How many checks have begun of a number, or by this customer, or by this device: whichever are more.
 ///
-/// Anybody can be a device: of a number theirs are counted apart, and take nothing from the customer and the back end.
+/// Anybody can be a device, and customers may name any number: of a number devices', customers' and the back end's checks
+/// are counted apart, and take nothing from each other.
 pub async fn begun_since(
     tx: &mut TenantTx,
     mode: Mode,
@@ -92,7 +93,7 @@ pub async fn begun_since(
         r#"select greatest(
             (select count(*) from identity_check
                 where tenant_id = $1 and mode = $2 and mobile_index = $3 and created_at > $6
-                    and (device_index is not null) = ($5::text is not null)),
+                    and begun_by = $7),
             (select count(*) from identity_check
                 where tenant_id = $1 and customer_id = $4 and created_at > $6 and mode = $2 and begun_by = 'customer'),
             (select count(*) from identity_check
@@ -103,6 +104,7 @@ pub async fn begun_since(
         customer,
         owner.device(),
         since,
+        owner.as_str(),
     );
     count.fetch_one(&mut **tx).await
 }

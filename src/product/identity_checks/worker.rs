@@ -78,7 +78,10 @@ pub async fn settle(app: &App, tenant: TenantId, id: Uuid) -> Result<std::result
     let finding = match said {
         Ok(finding) => finding,
         Err(error) => {
-            let_go(app, tenant, (mode, id), &fingerprint).await?;
+            // Nobody's fingerprint is to blame for a provider that is away.
+            if matches!(error, VerificationError::Ours(_)) {
+                let_go(app, tenant, (mode, id), &fingerprint).await?;
+            }
             return Ok(Err(error));
         }
     };
@@ -89,7 +92,8 @@ pub async fn settle(app: &App, tenant: TenantId, id: Uuid) -> Result<std::result
     Ok(Ok(outcome))
 }
 
-/// After the last turn a fingerprint that has no answer counts as one that proves nothing, so that another may be tried.
+/// After the last turn a fingerprint that the provider does not take counts as one that proves nothing, so that another may
+/// be tried.
 async fn let_go(app: &App, tenant: TenantId, (mode, id): (Mode, Uuid), fingerprint: &str) -> Result<()> {
     let mut tx = app.db.tenant(tenant).begin().await?;
     if let Some(check) = Check::hold(app, &mut tx, mode, id).await?

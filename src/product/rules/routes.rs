@@ -163,6 +163,8 @@ async fn put(app: &App, tenant: &str, badge: &str, rule: Option<Uuid>, posted: P
     if badge.kind == Kind::Information {
         return Err(Error::conflict("badge_without_rules", "an information badge has no rules"));
     }
+    // No earlier than what was decided while others were waited for.
+    let now = app.clock.now().trunc_subsecs(6);
     let version = RuleBook::write(&mut tx, &body.version(&badge, rule, now)).await?.ok_or_else(unknown)?;
     once.commit(tx, StatusCode::CREATED, &RuleView::of(version, now)).await
 }

@@ -85,7 +85,10 @@ pub async fn send(caller: Tenant, State(app): State<App>, posted: Posted<SendTra
     let spender = directory.spender(&mut tx, &wish.sender).await?.filter(|spender| spender.customer.is(&sender));
     let spender = spender.ok_or_else(Directory::moved)?;
     // Both may have been waited for.
-    let found = directory.find(&mut tx, &wish.recipient).await?.filter(|found| found.is(&recipient));
+    let found = directory
+        .find(&mut tx, &wish.recipient)
+        .await?
+        .filter(|found| found.is(&recipient) && found.is_badged == recipient.is_badged);
     let recipient = found.ok_or_else(Directory::moved)?;
     // Whoever asked for the same meanwhile has committed: the sender is locked.
     if let Some(known) = repeated(&mut tx, caller.mode, &wish, digest).await? {

@@ -138,7 +138,7 @@ impl Service {
     ) -> Result<T, CallError> {
         let once = async || read(&self.ask_once(request(), expected).await?);
         let tries = once.retry(pauses()).when(CallError::is_passing);
-        let limit = self.settings.time_limit.saturating_mul(2).min(PERSEVERANCE);
+        let limit = self.settings.time_limit.saturating_mul(2).min(PERSEVERANCE).max(self.settings.time_limit);
         let tries = async { tokio::time::timeout(limit, tries).await.unwrap_or(Err(CallError::NoAnswer)) };
         match self.breaker.call_with(|error: &CallError| !error.is_ours(), tries).await {
             Ok(answer) => Ok(answer),

@@ -225,8 +225,11 @@ async fn two_who_were_let_in_as_two_stay_two() {
         (left == 0).then_some(())
     })
     .await;
-    for customer in [first, second] {
-        super::details(&acme.live, customer).await;
+    for (customer, index) in [(first, 1), (second, 2)] {
+        let mut update = super::update_of(&acme, badge, customer, index);
+        (update["firstName"], update["occupation"]) = (json!("Jone1"), json!("Baker"));
+        update["reRunComplianceCheck"] = json!(false);
+        acme.live.post("/tenant/customer/update", update).await.expect(202);
     }
     let mut third = person(&acme, badge, 3);
     third["firstName"] = json!("Jone1");

@@ -134,7 +134,7 @@ async fn fault_22_another_tenants_is_not_there_in_any_field_of_a_customers_route
         (ADD, "tenantId", &tenant, 403),
         (FULL, "customerAccountId", &customer, 404),
         (PII, "customerAccountId", &customer, 404),
-        (PII, "cursor", &cursor, 200),
+        (PII, "cursor", &cursor, 400),
         (FORGET, "customerAccountId", &customer, 400),
         (NAME, "customerId", &customer, 400),
         (NAME, "customNamespace", &name, 400),

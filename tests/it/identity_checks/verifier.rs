@@ -204,6 +204,34 @@ async fn a_fingerprint_that_gets_no_answer_is_asked_about_in_turns_and_let_go_in
 }
 
 #[tokio::test]
+async fn a_provider_that_is_away_is_nobodys_fault() {
+    let (url, books) = service().await;
+    let app = checked_by(&url).await;
+    let acme = app.tenant("acme").await;
+    let check = begun(&acme.live, example()).await;
+    books.lock().unwrap().loses = usize::MAX;
+    validate(&acme.live, &check, "vfp-1").await.expect(503);
+    for turn in 2..=6 {
+        app.app.clock.move_by(TimeDelta::seconds(31));
+        let query = "select 1 from identity_check where asked >= $1";
+        until("the next turn", || async {
+            sqlx::query_scalar::<_, i32>(query).bind(turn).fetch_optional(&mut app.sql().await).await.unwrap()
+        })
+        .await;
+    }
+    books.lock().unwrap().loses = 0;
+    // The breaker rests for a while yet.
+    until("it is proven", || async {
+        app.app.clock.move_by(TimeDelta::seconds(31));
+        (validate(&acme.live, &check, "vfp-1").await.status == 202).then_some(())
+    })
+    .await;
+    let query = "select attempts from identity_check";
+    let attempts: i32 = sqlx::query_scalar(query).fetch_one(&mut app.sql().await).await.unwrap();
+    assert_eq!(attempts, 0);
+}
+
+#[tokio::test]
 async fn a_request_that_is_sent_again_while_it_runs_sends_one_message() {
     let (url, books) = service().await;
     let app = checked_by(&url).await;

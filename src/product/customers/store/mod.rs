@@ -19,8 +19,8 @@ pub use identifier::{known_otherwise, renew_identifiers};
 pub use policy::{policy, set_policy};
 pub use profile::{
     Change, ChangedBy, Remark, changes_of, delete_profile, find_by_email, find_by_person, find_profile, has_customers,
-    has_profile, insert_change, insert_profile, kind_of, remarks_of, set_identifiers, set_standing, set_verified,
-    update_profile,
+    has_profile, insert_change, insert_profile, is_change, kind_of, remarks_of, set_identifiers, set_standing,
+    set_verified, update_profile,
 };
 pub use wallet::{
     NewExternal, Row, by_address, by_custom_namespace, by_namespace, delete_external, hold_wallets, insert_external,

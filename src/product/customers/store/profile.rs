@@ -286,6 +286,17 @@ pub async fn insert_change(
     .map(drop)
 }
 
+/// Whether this is a change of the customer.
+pub async fn is_change(tx: &mut TenantTx, customer: Uuid, change: Uuid) -> db::Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from customer_change where tenant_id = $1 and customer_id = $2 and id = $3) as "is!""#,
+        tx.tenant().0,
+        customer,
+        change,
+    );
+    found.fetch_one(&mut **tx).await
+}
+
 /// The newest changes of a customer, or the newest before one of them, `limit` at most.
 pub async fn changes_of(
     tx: &mut TenantTx,

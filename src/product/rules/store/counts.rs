@@ -81,13 +81,12 @@ pub async fn moved(tx: &mut TenantTx, asked: &[Asked], since: &Since) -> db::Res
                 from unnest(k.tokens, k.movements, k.amounts) as w (token, movements, amount)
                 union all
                 select f.token, count(*) filter (where f.counts and f.created_at >= $6),
-                    count(*) filter (where f.counts),
+                    count(*) filter (where f.counts and f.created_at >= $7),
                     coalesce(sum(f.amount) filter (where f.counts and f.created_at >= $6), 0),
-                    coalesce(sum(f.amount) filter (where f.counts), 0),
+                    coalesce(sum(f.amount) filter (where f.counts and f.created_at >= $7), 0),
                     count(*) filter (where f.id < $8 and (f.is_new or f.is_final))
                 from customer_flow_since(a.tenant_id, a.customer_id, array[a.kind], coalesce(k.up_to, a.since),
                     k.not_ended) f
-                where f.created_at >= $7
                 group by f.token
             ) parts
             group by token

@@ -10,13 +10,13 @@ use uuid::Uuid;
 use crate::db::{self, TenantTx};
 use crate::foundation::TenantId;
 
-/// How long many customers' movements wait for one of them. What holds a customer is over in milliseconds, unless it waits
+/// How long many customers' movements wait for some of them. What holds a customer is over in milliseconds, unless it waits
 /// for something itself.
-const BRIEFLY: &str = "savepoint held; set local lock_timeout = '500ms'";
-const AS_EVER: &str = "release held; set local lock_timeout to default";
+const BRIEFLY: &str = "savepoint held; set local statement_timeout = '500ms'";
+const AS_EVER: &str = "release held";
 const UNDO: &str = "rollback to held; release held";
-/// `lock_not_available` (PostgreSQL, appendix A).
-const NOT_AVAILABLE: &str = "55P03";
+/// `query_canceled` (PostgreSQL, appendix A).
+const CANCELED: &str = "57014";
 
 /// Customers that are locked, and whether they are barred now that nobody can change it.
 pub type Held = HashMap<(TenantId, Uuid), bool>;
@@ -48,10 +48,11 @@ pub async fn hold_briefly(tx: &mut TenantTx, customers: &[(TenantId, Uuid)]) -> 
     match hold(tx, customers).await {
         Ok(held) => {
             sqlx::raw_sql(AS_EVER).execute(&mut **tx).await?;
+            sqlx::raw_sql(db::LIMITS).execute(&mut **tx).await?;
             Ok(held)
         }
         // Nothing is locked any more, so that nobody who waits for one of these is waited for.
-        Err(db::Error::Database(refused)) if refused.code().as_deref() == Some(NOT_AVAILABLE) => {
+        Err(db::Error::Database(refused)) if refused.code().as_deref() == Some(CANCELED) => {
             sqlx::raw_sql(UNDO).execute(&mut **tx).await?;
             hold_free(tx, customers).await
         }
