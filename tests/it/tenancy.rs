@@ -82,7 +82,7 @@ async fn row_of(connection: &mut PgConnection, table: &str, tenant: Uuid) -> Str
         let value = match (name.as_str(), kind.as_str()) {
             ("tenant_id", _) => format!("'{tenant}'"),
             (_, "uuid") => "gen_random_uuid()".to_owned(),
-            (_, "text[]") => "'{}'".to_owned(),
+            (_, list) if list.ends_with("[]") => "'{}'".to_owned(),
             (_, "text") => "gen_random_uuid()::text".to_owned(),
             (_, "bytea") => "decode(md5(gen_random_uuid()::text), 'hex')".to_owned(),
             (_, "numeric" | "bigint" | "integer" | "smallint") => "1".to_owned(),

@@ -135,11 +135,11 @@ async fn fault_24_a_token_that_is_not_signed_by_our_key_opens_nothing() {
 async fn fault_24_wallets_and_devices_tokens_that_are_nearly_good_open_nothing() {
     let forger = Forger::new().await;
     let app = &forger.app;
-    let acme = app.tenant("acme").await;
+    let globex = app.tenant("globex").await;
     let jane = PrivateKeySigner::random();
-    knows(app, &acme, 1, jane.address()).await;
+    knows(app, &globex, 1, jane.address()).await;
     let wallet = sign_in(app, &jane).await;
-    let body = json!({"device_fingerprint": "xyz", "tenant_id": acme.id.to_string()});
+    let body = json!({"device_fingerprint": "xyz", "tenant_id": globex.id.to_string()});
     let device = app.nobody().post("/auth/preauth-token", body).await.expect(200).json;
     let now = app.app.clock.now().timestamp();
     for (token, path, kind, own, other) in [
