@@ -20,22 +20,40 @@ pub async fn known_otherwise(tx: &mut TenantTx, mode: Mode, after: Option<Uuid>,
     ids.fetch_all(&mut **tx).await
 }
 
-/// Makes these what a customer is known by, as far as nobody else is: two who were let in as two stay two.
+/// Makes these what a customer is found by as a person, in place of what they were found by before.
+pub async fn set_identifiers(
+    tx: &mut TenantTx,
+    mode: Mode,
+    customer: Uuid,
+    identifiers: &[BlindIndex],
+) -> db::Result<()> {
+    let words: Vec<&str> = identifiers.iter().map(BlindIndex::as_str).collect();
+    delete_others(tx, customer, &words).await?;
+    // In one order, so that two who have several in common wait for each other and not in a circle.
+    sqlx::query!(
+        "insert into customer_identifier (tenant_id, mode, customer_id, index)
+        select $1, $2, $3, index from unnest($4::text[]) as new (index) order by index
+        on conflict (tenant_id, customer_id, index) do nothing",
+        tx.tenant().0,
+        mode.as_str(),
+        customer,
+        &words as &[&str],
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// The same as far as nobody else is known by them: two who were let in as two stay two.
 pub async fn renew_identifiers(
     tx: &mut TenantTx,
     mode: Mode,
     customer: Uuid,
     identifiers: &[BlindIndex],
 ) -> db::Result<()> {
-    let (tenant, words) = (tx.tenant().0, identifiers.iter().map(BlindIndex::as_str).collect::<Vec<_>>());
-    sqlx::query!(
-        "delete from customer_identifier where tenant_id = $1 and customer_id = $2 and index <> all($3::text[])",
-        tenant,
-        customer,
-        &words as &[&str],
-    )
-    .execute(&mut **tx)
-    .await?;
+    let words: Vec<&str> = identifiers.iter().map(BlindIndex::as_str).collect();
+    delete_others(tx, customer, &words).await?;
+    let tenant = tx.tenant().0;
     sqlx::query!(
         "insert into customer_identifier (tenant_id, mode, customer_id, index)
         select $1, $2, $3, index from unnest($4::text[]) as new (index) order by index
@@ -51,6 +69,19 @@ pub async fn renew_identifiers(
         "update customer_profile set identifiers_form = 2 where tenant_id = $1 and customer_id = $2",
         tenant,
         customer,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Deletes all else that a customer was known by.
+async fn delete_others(tx: &mut TenantTx, customer: Uuid, words: &[&str]) -> db::Result<()> {
+    sqlx::query!(
+        "delete from customer_identifier where tenant_id = $1 and customer_id = $2 and index <> all($3::text[])",
+        tx.tenant().0,
+        customer,
+        words as &[&str],
     )
     .execute(&mut **tx)
     .await

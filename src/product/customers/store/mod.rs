@@ -15,12 +15,12 @@ pub use document::{
     Deleted, Kept, delete_documents, delete_oldest_documents, documents_of, insert_documents, mark_stored,
     waiting_document,
 };
-pub use identifier::{known_otherwise, renew_identifiers};
+pub use identifier::{known_otherwise, renew_identifiers, set_identifiers};
 pub use policy::{policy, set_policy};
 pub use profile::{
     Change, ChangedBy, Remark, changes_of, delete_profile, find_by_email, find_by_person, find_profile, has_customers,
-    has_profile, insert_change, insert_profile, is_change, kind_of, remarks_of, set_identifiers, set_standing,
-    set_verified, update_profile,
+    has_profile, insert_change, insert_profile, is_change, kind_of, remarks_of, set_standing, set_verified,
+    update_profile,
 };
 pub use wallet::{
     NewExternal, Row, by_address, by_custom_namespace, by_namespace, delete_external, hold_wallets, insert_external,

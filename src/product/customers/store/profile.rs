@@ -95,37 +95,6 @@ pub async fn update_profile(
     .map(drop)
 }
 
-/// Makes these what a customer is found by as a person, in place of what they were found by before.
-pub async fn set_identifiers(
-    tx: &mut TenantTx,
-    mode: Mode,
-    customer: Uuid,
-    identifiers: &[BlindIndex],
-) -> db::Result<()> {
-    let words: Vec<&str> = identifiers.iter().map(BlindIndex::as_str).collect();
-    sqlx::query!(
-        "delete from customer_identifier where tenant_id = $1 and customer_id = $2 and index <> all($3::text[])",
-        tx.tenant().0,
-        customer,
-        &words as &[&str],
-    )
-    .execute(&mut **tx)
-    .await?;
-    // In one order, so that two who have several in common wait for each other and not in a circle.
-    sqlx::query!(
-        "insert into customer_identifier (tenant_id, mode, customer_id, index)
-        select $1, $2, $3, index from unnest($4::text[]) as new (index) order by index
-        on conflict (tenant_id, customer_id, index) do nothing",
-        tx.tenant().0,
-        mode.as_str(),
-        customer,
-        &words as &[&str],
-    )
-    .execute(&mut **tx)
-    .await
-    .map(drop)
-}
-
 /// Writes down what of a customer is verified.
 pub async fn set_verified(tx: &mut TenantTx, customer: Uuid, verified: &Verified) -> db::Result<()> {
     sqlx::query!(
