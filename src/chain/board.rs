@@ -21,7 +21,9 @@ use super::transaction::Draft;
 pub(super) const MAX_CALL_DATA: usize = 126 * 1024;
 
 /// The part of a block's gas that one bundle may ask for: with smaller ones less of a block stays empty.
-const PART_OF_BLOCK: u64 = 8;
+const PART_OF_BLOCK: u64 = 16;
+/// Smaller ones than this part of a transaction's gas are not worth what a transaction takes by itself.
+const PART_OF_TRANSACTION: u64 = 16;
 
 /// Blocks after its birth from which a user operation with a used nonce has to be in a block that nodes can tell.
 const UNACCOUNTED_AFTER: u64 = 64;
@@ -34,6 +36,8 @@ pub(super) struct Passenger {
     pub(super) user_op: OpenUserOp,
     pub(super) version: Version,
     pub(super) packed: PackedUserOperation,
+    /// Whether it was signed just now, under a nonce that nobody has seen.
+    pub(super) is_new: bool,
 }
 
 /// A bundle that is not signed yet.
@@ -46,6 +50,8 @@ pub(super) struct Boarded {
 pub(super) struct Tried {
     /// The bundle, if anybody is left for it.
     pub(super) boarded: Option<Boarded>,
+    /// Whether it was seen that the treasury's user operations pass.
+    pub(super) clears_doubts: bool,
     /// Who was left out, and why.
     pub(super) left_out: Vec<(Passenger, String)>,
 }
@@ -54,9 +60,7 @@ impl Engine {
     /// Packs user operations in their order into at most `free` bundles, each within the limits of a transaction and of
     /// a block; those that find no room wait for the next ones.
     pub(super) fn pack(&self, passengers: Vec<Passenger>, head: &Head, free: usize) -> Vec<Vec<Passenger>> {
-        let settings = self.chain.settings();
-        let part_of_block = head.gas_limit.map_or(u64::MAX, |gas| gas / PART_OF_BLOCK);
-        let most = settings.max_gas.min(part_of_block.max(settings.max_gas / 8));
+        let most = self.most_gas(head);
         let mut bundles: Vec<Vec<Passenger>> = Vec::new();
         let (mut gas, mut bytes) = (0, 0);
         for passenger in passengers {
@@ -77,7 +81,17 @@ impl Engine {
         bundles
     }
 
+    /// What a bundle may ask for.
+    pub(super) fn most_gas(&self, head: &Head) -> u64 {
+        let most = self.chain.settings().max_gas;
+        let part_of_block = head.gas_limit.map_or(u64::MAX, |gas| gas / PART_OF_BLOCK);
+        most.min(part_of_block.max(most / PART_OF_TRANSACTION))
+    }
+
     /// Leaves out what fails validation.
+    ///
+    /// New ones of the treasury, whose calls were tried just now, are not tried once more, as long as nothing makes doubt that
+    /// its code is there: should a bundle revert nevertheless, they come back as ones that are not new.
     pub(super) async fn board(&self, lease: &Lease, mut passengers: Vec<Passenger>) -> Result<Tried> {
         let mut left_out = Vec::new();
         while !passengers.is_empty() {
@@ -87,6 +101,10 @@ impl Engine {
                 passengers.pop();
                 continue;
             }
+            let are_sure = |passenger: &Passenger| passenger.is_new && passenger.user_op.wallet.is_none();
+            if !self.doubts && passengers.iter().all(are_sure) {
+                return Ok(Tried { boarded: Some(boarded(&passengers, draft)), clears_doubts: false, left_out });
+            }
             let request = TransactionRequest::default()
                 .from(lease.lane)
                 .to(ENTRY_POINT)
@@ -94,8 +112,8 @@ impl Engine {
                 .input(draft.input.clone().into());
             let (index, reason) = match self.chain.rpc().simulate(&request).await {
                 Ok(_) => {
-                    let user_ops = passengers.iter().map(|passenger| passenger.user_op.id).collect();
-                    return Ok(Tried { boarded: Some(Boarded { user_ops, draft }), left_out });
+                    let clears_doubts = passengers.iter().any(|passenger| passenger.user_op.wallet.is_none());
+                    return Ok(Tried { boarded: Some(boarded(&passengers, draft)), clears_doubts, left_out });
                 }
                 Err(RpcError::Refused { data: Some(data), .. }) => failed_op(&data),
                 Err(RpcError::Refused { kind: Refusal::Reverted, message, .. }) => (0, message),
@@ -108,7 +126,7 @@ impl Engine {
             };
             left_out.push((passengers.remove(index.min(passengers.len() - 1)), reason));
         }
-        Ok(Tried { boarded: None, left_out })
+        Ok(Tried { boarded: None, clears_doubts: false, left_out })
     }
 
     /// Perhaps somebody carried it already; if not, it is looked at again later, when it has been made sure that the
@@ -127,6 +145,7 @@ impl Engine {
         tracing::warn!(user_op = %user_op.id, reason, "a user operation fails validation and waits");
         metrics::counter!("diolkos_user_ops_left_behind_total").increment(1);
         self.delegated &= used_up;
+        self.doubts |= !used_up && user_op.wallet.is_none();
         self.deployed.remove(&user_op.account);
         let wait = if used_up { Duration::from_secs(2) } else { LONG_WAIT };
         Ok(store::hold(self.chain.db(), user_op.id, wait, reason).await?)
@@ -138,6 +157,10 @@ impl Passenger {
     fn gas(&self) -> u64 {
         self.version.call_gas + self.version.verification_gas
     }
+}
+
+fn boarded(passengers: &[Passenger], draft: Draft) -> Boarded {
+    Boarded { user_ops: passengers.iter().map(|passenger| passenger.user_op.id).collect(), draft }
 }
 
 fn draft(lease: &Lease, passengers: &[Passenger]) -> Draft {

@@ -15,7 +15,8 @@ use super::store::{self, Lease, OpenUserOp, Version};
 /// How long a user operation waits for another one to deploy its wallet.
 const DEPLOYMENT_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Bundles that are made ready together: the first of many goes out before the last is looked at.
+/// Bundles that are made ready together, at most: the first wave is one bundle and each has twice as many as the one before
+/// it, so that the first of many goes out before the others are looked at.
 const WAVE: usize = 8;
 
 impl Engine {
@@ -23,20 +24,22 @@ impl Engine {
     pub(super) async fn carry(&mut self, lease: &mut Lease, head: &Head) -> Result<()> {
         let mut stored: Vec<Outgoing> = Vec::new();
         let chain = self.chain.clone();
+        let mut wave = 1;
         loop {
-            let (sent, next) = tokio::join!(chain.broadcast(&stored, head), self.next_wave(lease, head));
+            let (sent, next) = tokio::join!(chain.broadcast(&stored, head), self.next_wave(lease, head, wave));
             sent?;
             stored = next?;
             if stored.is_empty() {
                 return Ok(());
             }
+            wave = (2 * wave).min(WAVE);
         }
     }
 
-    /// Stores the next bundles; none when nobody waits or the lane has enough in flight.
-    async fn next_wave(&mut self, lease: &mut Lease, head: &Head) -> Result<Vec<Outgoing>> {
+    /// Stores up to `wave` more bundles; none when nobody waits or the lane has enough in flight.
+    async fn next_wave(&mut self, lease: &mut Lease, head: &Head, wave: usize) -> Result<Vec<Outgoing>> {
         let in_flight = store::in_flight(self.chain.db(), lease.lane).await?;
-        let free = self.chain.settings().in_flight.saturating_sub(in_flight).min(WAVE);
+        let free = self.chain.settings().in_flight.saturating_sub(in_flight).min(wave);
         let passengers = self.ready(lease, head, free).await?;
         if free == 0 {
             return Ok(Vec::new());
@@ -52,6 +55,7 @@ impl Engine {
         for one in tried {
             match one {
                 Ok(one) => {
+                    self.doubts &= !one.clears_doubts;
                     wave.extend(one.boarded);
                     for (passenger, reason) in one.left_out {
                         self.leave_behind(&passenger.user_op, &reason, head).await?;
@@ -92,8 +96,9 @@ impl Engine {
         let mut passengers = Vec::new();
         for user_op in user_ops {
             let Some(version) = versions.remove(&user_op.id) else { continue };
+            let is_new = user_op.version.is_none();
             match unpack(&version) {
-                Some(packed) => passengers.push(Passenger { user_op, version, packed }),
+                Some(packed) => passengers.push(Passenger { user_op, version, packed, is_new }),
                 None => {
                     tracing::error!(user_op = %user_op.id, "the stored bytes of a user operation cannot be read");
                     store::hold(self.chain.db(), user_op.id, LONG_WAIT, "its stored bytes cannot be read").await?;

@@ -73,6 +73,8 @@ pub struct Engine {
     pub(super) checked: bool,
     /// Whether the treasury was found delegated.
     pub(super) delegated: bool,
+    /// Whether a user operation of the treasury failed validation, and none has passed a trial since: all are tried meanwhile.
+    pub(super) doubts: bool,
     /// Delegations that this process tried and that left no code; `None` once one was seen.
     pub(super) delegations: Option<u32>,
     /// The treasury's deposit, from which a bundler is paid.
@@ -94,6 +96,7 @@ impl Engine {
             deployed: HashSet::new(),
             checked: false,
             delegated: false,
+            doubts: false,
             delegations: Some(0),
             deposit: Deposit::default(),
             rest: Rest::default(),

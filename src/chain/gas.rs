@@ -8,10 +8,20 @@ use alloy::primitives::Address;
 use super::store::Operation;
 
 /// A batch of at least so many calls tells what a call in a batch takes, and not what a user operation takes by itself.
-const BATCH: usize = 8;
+pub(super) const SMALLEST_BATCH: usize = 8;
 
 /// What a user operation takes beside its calls: validation, the first use of a nonce key (measured: 47k to 60k).
 const BESIDE_CALLS: u64 = 60_000;
+
+/// What the bytes of one call take (measured: 1.6k).
+const CALL_DATA: u64 = 2_000;
+
+/// What a bundle with one user operation takes beside its calls (measured: 45k), and what it asks for.
+const BUNDLE_TAKES: u64 = 50_000;
+const BUNDLE_ASKS_FOR: u64 = 260_000;
+
+/// How many bundles may fill a block.
+const FILL_A_BLOCK: std::ops::RangeInclusive<u64> = 10..=16;
 
 /// What kind of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +33,36 @@ struct Kind {
     in_batch: bool,
 }
 
+/// Gas of one payment of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Payment {
+    pub(super) takes: u64,
+    /// With a margin.
+    pub(super) asks_for: u64,
+}
+
+impl Payment {
+    /// How many in a bundle, at most `limit`, let whole bundles fill a block best, of which each asks for no more than a part of
+    /// it.
+    pub(super) fn a_bundle(self, block: u64, limit: u64) -> u64 {
+        let fills = FILL_A_BLOCK.map(|bundles| (bundles, self.that_fill(block, bundles).min(limit)));
+        fills.max_by_key(|(bundles, payments)| bundles * payments).map_or(0, |(_, payments)| payments)
+    }
+
+    /// What a user operation of so many asks for in a bundle.
+    pub(super) fn batch_asks_for(self, payments: u64) -> u64 {
+        BUNDLE_ASKS_FOR + payments * self.asks_for
+    }
+
+    /// How many let so many bundles fill a block: a block takes a transaction when there is room for what it asks for, and
+    /// counts what it takes.
+    fn that_fill(self, block: u64, bundles: u64) -> u64 {
+        let others = bundles.saturating_sub(1);
+        let room = block.saturating_sub(BUNDLE_ASKS_FOR).saturating_sub(others * BUNDLE_TAKES);
+        room / (others * self.takes + self.asks_for).max(1)
+    }
+}
+
 /// Gas of a call by its kind.
 #[derive(Debug, Default)]
 pub struct GasBook(Mutex<HashMap<Kind, u64>>);
@@ -32,7 +72,7 @@ impl GasBook {
     pub(super) fn learn(&self, operations: &[Operation], by_treasury: bool, gas_used: u64) {
         let Some(first) = operations.first() else { return };
         let is_mixed = operations.iter().any(|operation| operation.token != first.token);
-        let in_batch = operations.len() >= BATCH;
+        let in_batch = operations.len() >= SMALLEST_BATCH;
         if is_mixed || (operations.len() > 1 && !in_batch) {
             return;
         }
@@ -46,10 +86,10 @@ impl GasBook {
 
     /// What these calls of an account will take, with a margin; `None` when one of their kinds was never seen.
     pub(super) fn expect(&self, operations: &[Operation], by_treasury: bool) -> Option<u64> {
-        if operations.len() > 1 && operations.len() < BATCH {
+        if operations.len() > 1 && operations.len() < SMALLEST_BATCH {
             return None;
         }
-        let in_batch = operations.len() >= BATCH;
+        let in_batch = operations.len() >= SMALLEST_BATCH;
         let book = self.lock();
         let each = operations.iter().map(|operation| {
             let kind = Kind { token: operation.token, by_treasury, in_batch };
@@ -57,6 +97,15 @@ impl GasBook {
         });
         let calls: u64 = each.sum::<Option<u64>>()?;
         Some(calls + calls / 5 + 20_000)
+    }
+
+    /// What one more payment by the treasury takes in a bundle, and asks for, of the dearest token that it was seen to pay
+    /// with.
+    pub(super) fn payment(&self) -> Option<Payment> {
+        let book = self.lock();
+        let in_batches = book.iter().filter(|(kind, _)| kind.by_treasury && kind.in_batch);
+        let each = in_batches.map(|(_, each)| *each).max()?;
+        Some(Payment { takes: each + CALL_DATA, asks_for: each + each / 5 + CALL_DATA })
     }
 
     /// A batch failed, perhaps because it starved: the next one's gas is estimated.
@@ -97,6 +146,24 @@ mod tests {
         assert_eq!(book.expect(&transfers(100, 1), false), None, "another payer");
         let mixed = [transfers(50, 1), transfers(50, 2)].concat();
         assert_eq!(book.expect(&mixed, true), None);
+    }
+
+    #[test]
+    fn a_whole_number_of_bundles_fills_a_block() {
+        let book = GasBook::default();
+        assert_eq!(book.payment(), None);
+        book.learn(&transfers(100, 1), true, 60_000 + 100 * 28_000);
+        book.learn(&transfers(100, 2), true, 60_000 + 100 * 12_000);
+        book.learn(&transfers(100, 3), false, 60_000 + 100 * 90_000);
+        let dearest = book.payment().unwrap_or(Payment { takes: 0, asks_for: 0 });
+        assert_eq!(dearest, Payment { takes: 30_000, asks_for: 35_600 });
+        let count = dearest.that_fill(30_000_000, 16);
+        let sixteen = |count| 15 * (BUNDLE_TAKES + count * 30_000) + BUNDLE_ASKS_FOR + count * 35_600;
+        assert!(sixteen(count) <= 30_000_000 && sixteen(count + 1) > 30_000_000, "{count}");
+        assert_eq!(dearest.that_fill(100_000, 16), 0);
+        assert_eq!(dearest.a_bundle(30_000_000, 100), 87, "eleven of them");
+        assert_eq!(dearest.a_bundle(30_000_000, 60), 59, "sixteen");
+        assert_eq!(dearest.a_bundle(140_000_000, 100), 100);
     }
 
     #[test]

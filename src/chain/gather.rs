@@ -3,6 +3,7 @@
 use alloy::primitives::Address;
 
 use super::engine::{Engine, Result};
+use super::gas::SMALLEST_BATCH;
 use super::rpc::Head;
 use super::store::{self, Claim, Lease, OpenUserOp, Takes};
 use crate::foundation::FailPoint;
@@ -10,7 +11,7 @@ use crate::foundation::FailPoint;
 /// User operations that are with a bundler at once, at most.
 const WITH_BUNDLER: usize = 64;
 
-/// User operations in a bundle that are worth having ready: a transaction's bytes hold four full batches.
+/// User operations in a bundle that are worth having ready, at most: a transaction's bytes hold four full batches.
 const READY_A_BUNDLE: usize = 4;
 
 /// Customers' operations that are gathered at once, at least: bundles hold dozens of theirs.
@@ -18,6 +19,14 @@ const WALLETS: usize = 128;
 
 /// User operations that are looked at for one wave of bundles.
 const PASSENGERS: i64 = 256;
+
+/// How the treasury's payments are put together.
+struct Sizes {
+    /// Payments in a user operation.
+    batch: usize,
+    /// Such user operations in a bundle.
+    in_a_bundle: usize,
+}
 
 impl Engine {
     /// User operations that a wave of `free` bundles could take. What waits is gathered in new ones when there are fewer
@@ -35,7 +44,8 @@ impl Engine {
         store::confirm(&mut tx, lease).await?;
         FailPoint::LaneLocked.reached();
         let open = store::open(&mut tx, lease, takes, stuck_since, PASSENGERS).await?;
-        let wanted = (free * READY_A_BUNDLE).saturating_sub(open.len());
+        let Sizes { batch, in_a_bundle } = self.sizes(head, takes);
+        let wanted = (free * in_a_bundle).saturating_sub(open.len());
         // The way that has enough to carry does not stop the other one.
         let room = Takes {
             treasury: if takes.treasury { room_with_bundler.treasury } else { wanted > 0 },
@@ -45,7 +55,6 @@ impl Engine {
             return Ok(open);
         }
         let owners: Vec<Address> = settings.wallet_owners.iter().map(|owner| owner.address()).collect();
-        let batch = usize::try_from(settings.batch_limit).unwrap_or(1);
         let claim = Claim {
             treasury: self.chain.treasury(),
             owners: &owners,
@@ -63,6 +72,19 @@ impl Engine {
         tx.commit().await?;
         FailPoint::Claimed.reached();
         Ok(open)
+    }
+
+    /// The treasury's user operations are as large as lets bundles fill a block, and no more of them are made ready than can
+    /// go: those that come later are signed with what is learnt from these.
+    fn sizes(&self, head: &Head, takes: Takes) -> Sizes {
+        let limit = usize::try_from(self.chain.settings().batch_limit).unwrap_or(1);
+        let (Some(payment), Some(block), false) = (self.chain.gas().payment(), head.gas_limit, takes.treasury) else {
+            return Sizes { batch: limit, in_a_bundle: READY_A_BUNDLE };
+        };
+        let whole = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        let batch = whole(payment.a_bundle(block, limit as u64)).max(SMALLEST_BATCH).min(limit);
+        let in_a_bundle = self.most_gas(head) / payment.batch_asks_for(batch as u64);
+        Sizes { batch, in_a_bundle: whole(in_a_bundle).clamp(1, READY_A_BUNDLE) }
     }
 
     /// Bundles that were stored in this block or before and that no block has taken carry nobody any more: other lanes may.

@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::engine::{TestEngine, stranger};
+use crate::harness::outsider::ask;
 use crate::harness::rpc_proxy::Fault;
 use crate::harness::until;
 
@@ -36,6 +37,22 @@ async fn the_treasury_is_delegated_once_and_needs_no_native_coin() {
         sqlx::query_scalar("select count(*) from bundle where purpose = 'delegate'").fetch_one(&mut sql).await.unwrap();
     assert_eq!(delegations, 1);
     assert!(engine.rpc().balance(engine.chain.treasury()).await.unwrap().is_zero());
+}
+
+/// What is new is not tried before it goes; what comes back from a bundle that reverted is, and tells what is wrong.
+#[tokio::test]
+async fn a_treasury_that_loses_its_code_is_delegated_again_and_pays_once() {
+    let engine = TestEngine::start().await;
+    let first = engine.pay(&[(stranger(), 1)]).await;
+    assert_eq!(engine.ended(&first).await, ["succeeded"]);
+    ask(&engine.proxy.target, "anvil_setCode", json!([engine.chain.treasury(), "0x"])).await;
+
+    let jane = stranger();
+    let operations = engine.pay(&[(jane, 5)]).await;
+
+    assert_eq!(engine.ended(&operations).await, ["succeeded"]);
+    assert_eq!(engine.transfers_to(jane).await, [5]);
+    assert!(engine.chain.treasury_is_delegated().await.unwrap());
 }
 
 #[tokio::test]
