@@ -85,10 +85,10 @@ const TRANSFERS: &str = "
         (select id from ledger_account where tenant_id = $1 and kind = 'customers' and token = 'USDC') credit";
 
 const OPERATIONS: &str = "
-    insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount, state, noted_state,
+    insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount, state,
         user_op_id, tx_hash, block_number, submitted_at, ended_at)
     select $1, lpad(to_hex(n), 32, '0')::uuid, 'deposit', 'old_' || n, like_this.account, like_this.token,
-        like_this.recipient, 1000, 'succeeded', 'succeeded', lpad(to_hex(n / 100), 32, '0')::uuid,
+        like_this.recipient, 1000, 'succeeded', lpad(to_hex(n / 100), 32, '0')::uuid,
         sha256(int8send(n / 100)), n / 1000, now(), now()
     from generate_series($2::bigint, $3::bigint) n,
         (select account, token, recipient from chain_op where tenant_id = $1 order by id desc limit 1) like_this";

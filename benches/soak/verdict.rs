@@ -69,8 +69,9 @@ const UNFINISHED: &str = "
     select 'withdrawal ' || coalesce(idempotency_key, '') || ' ' || status || ' ' || coalesce(refund, '') from withdrawal
         where status not in ('COMPLETED', 'FAILED') and refund is distinct from 'returned'
     union all
-    select 'operation ' || id || ' ' || state || ' ' || noted_state from chain_op
-        where state in ('waiting', 'submitted', 'review') or state <> noted_state
+    select 'operation ' || id || ' ' || state from chain_op where state in ('waiting', 'submitted', 'review')
+    union all
+    select 'news of ' || operation || ' ' || state from chain_news
     union all
     select 'reservation ' || reference from ledger_transfer where state = 'pending'";
 

@@ -1,5 +1,7 @@
 //! Operations: what features ask of the chain, and what they learn of it.
 
+use std::collections::{HashMap, HashSet};
+
 use alloy::primitives::{Address, B256};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -22,7 +24,7 @@ pub struct NewOperation {
     pub id: Uuid,
     /// Which feature asks, and is told of the outcome.
     pub kind: &'static str,
-    /// The feature's own reference; unique with the tenant and the kind.
+    /// The feature's own reference, for people.
     pub reference: String,
     /// The account that the tokens leave.
     pub payer: Payer,
@@ -38,14 +40,17 @@ pub struct NewOperation {
 
 /// Stores operations with the work that causes them and wakes the engine when that is committed.
 ///
-/// Fails on `chain_op_reference_unique` when one was asked for before.
+/// Fails on `chain_op_pkey` when one was asked for before.
 pub async fn enqueue(tx: &mut TenantTx, operations: &[NewOperation]) -> db::Result<()> {
     let column = |f: fn(&NewOperation) -> Vec<u8>| operations.iter().map(f).collect::<Vec<_>>();
     sqlx::query!(
-        "insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount, owner, salt, mode,
-             rehearsed_failure)
-         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[],
-                              $8::numeric[], $9::bytea[], $10::bytea[], $11::text[], $12::text[])",
+        "with stored as (
+             insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount, owner, salt, mode,
+                 rehearsed_failure)
+             select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[],
+                                  $8::numeric[], $9::bytea[], $10::bytea[], $11::text[], $12::text[])
+         )
+         select pg_notify($13, '')",
         &operations.iter().map(|op| op.tenant.0).collect::<Vec<_>>(),
         &operations.iter().map(|op| op.id).collect::<Vec<_>>(),
         &operations.iter().map(|op| op.kind.to_owned()).collect::<Vec<_>>(),
@@ -60,15 +65,15 @@ pub async fn enqueue(tx: &mut TenantTx, operations: &[NewOperation]) -> db::Resu
             as &[Option<Vec<u8>>],
         &operations.iter().map(|op| op.mode.as_str()).collect::<Vec<_>>() as &[&str],
         &operations.iter().map(|op| op.rehearsed_failure).collect::<Vec<_>>() as &[Option<&str>],
+        NEW_OPERATION,
     )
     .execute(&mut **tx)
-    .await?;
-    sqlx::query!("select pg_notify($1, '')", NEW_OPERATION).execute(&mut **tx).await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Where an operation stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationState {
     /// It is on its way to the chain.
     Submitted,
@@ -106,6 +111,8 @@ impl OperationState {
 pub struct News {
     /// Whose.
     pub tenant: TenantId,
+    /// Which feature asked.
+    pub kind: &'static str,
     /// Which operation.
     pub operation: Uuid,
     /// On which chain.
@@ -124,12 +131,15 @@ pub struct News {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
-/// Operations of a kind after one of them whose state has moved since the feature took note, oldest first.
-pub async fn news(db: &Db, kind: &str, after: Uuid, limit: i64) -> db::Result<Vec<News>> {
+/// What a feature has not noted yet of its operations of a kind, after one of them, oldest first.
+pub async fn news(db: &Db, kind: &'static str, after: Uuid, limit: i64) -> db::Result<Vec<News>> {
     let mut tx = db.engine().await?;
     let rows = sqlx::query!(
-        "select tenant_id, id, mode, state, tx_hash, block_number, failure, submitted_at, ended_at
-         from chain_op where kind = $1 and state <> noted_state and id > $2 order by id limit $3",
+        "select n.tenant_id, n.operation, op.mode, n.state, op.tx_hash, op.block_number, op.failure,
+             coalesce(op.submitted_at, n.since) as submitted_at, op.ended_at
+         from (select * from chain_news where kind = $1 and operation > $2 order by operation limit $3) n
+         join chain_op op on op.tenant_id = n.tenant_id and op.id = n.operation
+         order by n.operation",
         kind,
         after,
         limit,
@@ -139,7 +149,8 @@ pub async fn news(db: &Db, kind: &str, after: Uuid, limit: i64) -> db::Result<Ve
     let news = rows.into_iter().filter_map(|row| {
         Some(News {
             tenant: TenantId(row.tenant_id),
-            operation: row.id,
+            kind,
+            operation: row.operation,
             mode: Mode::from_word(&row.mode)?,
             state: OperationState::from_word(&row.state)?,
             tx_hash: row.tx_hash.as_deref().and_then(|hash| B256::try_from(hash).ok()),
@@ -155,23 +166,25 @@ pub async fn news(db: &Db, kind: &str, after: Uuid, limit: i64) -> db::Result<Ve
 /// Marks news as noted in the feature's own transaction and returns those that this transaction won: the others are
 /// being handled elsewhere, were noted already, or are outdated.
 pub async fn take_note(tx: &mut TenantTx, news: &[News]) -> db::Result<Vec<News>> {
-    let won = sqlx::query!(
-        "with item as (
-             select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as i(tenant_id, id, state)
-         ), won as (
-             select op.tenant_id, op.id, op.state from chain_op op join item using (tenant_id, id, state)
-             where coalesce(op.state <> op.noted_state, false)
-             order by op.tenant_id, op.id for update of op skip locked
-         )
-         update chain_op op set noted_state = won.state from won
-         where op.tenant_id = won.tenant_id and op.id = won.id
-         returning op.id",
-        &news.iter().map(|item| item.tenant.0).collect::<Vec<_>>(),
-        &news.iter().map(|item| item.operation).collect::<Vec<_>>(),
-        &news.iter().map(|item| item.state.as_str().to_owned()).collect::<Vec<_>>(),
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let won: std::collections::HashSet<Uuid> = won.into_iter().map(|row| row.id).collect();
-    Ok(news.iter().filter(|item| won.contains(&item.operation)).cloned().collect())
+    let mut like: HashMap<(&'static str, OperationState), Vec<Uuid>> = HashMap::new();
+    for item in news {
+        like.entry((item.kind, item.state)).or_default().push(item.operation);
+    }
+    let mut won = HashSet::with_capacity(news.len());
+    for ((kind, state), operations) in like {
+        // Rows come and go, and statistics are often of a moment with none: nothing here is for the planner to choose.
+        let gone = sqlx::query!(
+            "delete from chain_news where ctid = any (array(
+                 select ctid from chain_news where kind = $1 and operation = any($2) and state = $3
+                 order by operation for update skip locked))
+             returning tenant_id, operation",
+            kind,
+            &operations,
+            state.as_str(),
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        won.extend(gone.into_iter().map(|row| (TenantId(row.tenant_id), row.operation, state)));
+    }
+    Ok(news.iter().filter(|item| won.contains(&(item.tenant, item.operation, item.state))).cloned().collect())
 }

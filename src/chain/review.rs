@@ -80,10 +80,18 @@ pub async fn resolve(db: &Db, id: Uuid, resolution: Resolution) -> db::Result<bo
         Resolution::Failed => "failed",
     };
     let mut tx = db.engine().await?;
-    let resolved =
-        sqlx::query!("update chain_op set state = $2, ended_at = now() where id = $1 and state = 'review'", id, state)
-            .execute(&mut *tx)
-            .await?;
+    let resolved = sqlx::query!(
+        "with resolved as (
+             update chain_op set state = $2, ended_at = now() where id = $1 and state = 'review'
+             returning tenant_id, id, kind, state
+         )
+         insert into chain_news (kind, operation, tenant_id, state) select kind, id, tenant_id, state from resolved
+         on conflict (kind, operation, tenant_id) do update set state = excluded.state, since = excluded.since",
+        id,
+        state,
+    )
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await?;
     Ok(resolved.rows_affected() == 1)
 }

@@ -14,6 +14,9 @@ use super::store::{self, Ended, Ending, MinedUserOp, Operation};
 use super::watcher::Watcher;
 use crate::foundation::FailPoint;
 
+/// Operations whose outcomes are stored in one transaction, about.
+const PORTION: usize = 2_000;
+
 /// A user operation whose outcome is final.
 struct Final {
     user_op: MinedUserOp,
@@ -86,11 +89,21 @@ impl Watcher {
                 Some(Final { user_op, outcome, operations })
             })
             .collect();
-        match self.conclude(head, &finals).await {
+        let mut complete = true;
+        // Those who asked for the first learn of them while the next are stored.
+        for finals in in_portions(&finals) {
+            complete &= self.conclude_all(head, finals).await?;
+        }
+        Ok(complete)
+    }
+
+    /// Stores outcomes together or, where that fails, one by one; `false` when one could not be stored.
+    async fn conclude_all(&self, head: &Head, finals: &[Final]) -> Result<bool> {
+        match self.conclude(head, finals).await {
             // One that cannot be stored does not keep the others, or the lanes, waiting.
             Err(EngineError::Database(error)) if finals.len() > 1 => {
-                tracing::warn!(number, %error, "a block's outcomes are stored one by one");
-                for one in &finals {
+                tracing::warn!(%error, "a block's outcomes are stored one by one");
+                for one in finals {
                     if let Err(error) = self.conclude(head, std::slice::from_ref(one)).await {
                         tracing::error!(user_op = %one.user_op.id, %error, "an outcome cannot be stored");
                     }
@@ -98,14 +111,14 @@ impl Watcher {
                 Ok(false)
             }
             Err(EngineError::Database(error)) => {
-                tracing::error!(number, %error, "an outcome cannot be stored");
+                tracing::error!(%error, "an outcome cannot be stored");
                 Ok(false)
             }
             concluded => concluded.map(|()| true),
         }
     }
 
-    /// Stores the outcomes of one block in one transaction.
+    /// Stores outcomes of one block in one transaction.
     async fn conclude(&self, head: &Head, finals: &[Final]) -> Result<()> {
         let Some(block) = finals.first().map(|one| one.user_op.block_number) else { return Ok(()) };
         let mut tx = self.chain.db().engine().await?;
@@ -154,6 +167,19 @@ impl Watcher {
         self.chain.announce();
         Ok(())
     }
+}
+
+/// Cut where one has [`PORTION`] operations.
+fn in_portions(finals: &[Final]) -> impl Iterator<Item = &[Final]> {
+    let mut operations = 0;
+    finals.chunk_by(move |one, _| {
+        operations += one.operations.len().max(1);
+        let goes_on = operations < PORTION;
+        if !goes_on {
+            operations = 0;
+        }
+        goes_on
+    })
 }
 
 fn ended(one: &Final) -> Ended {

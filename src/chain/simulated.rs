@@ -50,14 +50,18 @@ async fn block(chain: &Chain) -> db::Result<u64> {
              where mode = 'test' and (state = 'waiting' and created_at < now() - interval '0.5 seconds'
                  or state = 'submitted' and submitted_at < now() - interval '1 second')
              order by id limit 1000 for update skip locked
+         ), moved as (
+             update chain_op op set
+                 state = case when op.state = 'waiting' then 'submitted'
+                              when op.rehearsed_failure is null then 'succeeded' else 'failed' end,
+                 failure = case when op.state = 'submitted' then op.rehearsed_failure end,
+                 submitted_at = coalesce(op.submitted_at, now()),
+                 ended_at = case when op.state = 'submitted' then now() end
+             from due where op.tenant_id = due.tenant_id and op.id = due.id
+             returning op.tenant_id, op.id, op.kind, op.state
          )
-         update chain_op op set
-             state = case when op.state = 'waiting' then 'submitted'
-                          when op.rehearsed_failure is null then 'succeeded' else 'failed' end,
-             failure = case when op.state = 'submitted' then op.rehearsed_failure end,
-             submitted_at = coalesce(op.submitted_at, now()),
-             ended_at = case when op.state = 'submitted' then now() end
-         from due where op.tenant_id = due.tenant_id and op.id = due.id"
+         insert into chain_news (kind, operation, tenant_id, state) select kind, id, tenant_id, state from moved
+         on conflict (kind, operation, tenant_id) do update set state = excluded.state, since = excluded.since"
     )
     .execute(&mut *tx)
     .await?;

@@ -133,11 +133,12 @@ pub async fn lanes(chain: &Chain) -> Result<Vec<LaneStatus>, EngineError> {
 pub async fn backlog(chain: &Chain) -> db::Result<Backlog> {
     let mut tx = chain.db().engine().await?;
     let row = sqlx::query!(
-        r#"select count(*) filter (where state = 'waiting') as "waiting!",
-                  count(*) filter (where state = 'submitted') as "submitted!",
-                  count(*) filter (where state = 'review') as "review!",
-                  min(created_at) filter (where state in ('waiting', 'submitted')) as oldest
-           from chain_op where state in ('waiting', 'submitted', 'review') and mode = 'live'"#
+        r#"select count(*) filter (where o.state = 'waiting' and u.sent_at is null) as "waiting!",
+                  count(*) filter (where o.state = 'waiting' and u.sent_at is not null) as "submitted!",
+                  count(*) filter (where o.state = 'review') as "review!",
+                  min(o.created_at) filter (where o.state = 'waiting') as oldest
+           from chain_op o left join user_op u on u.id = o.user_op_id
+           where o.state in ('waiting', 'submitted', 'review') and o.mode = 'live'"#
     )
     .fetch_one(&mut *tx)
     .await?;

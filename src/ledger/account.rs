@@ -1,6 +1,6 @@
 //! Accounts and their balances.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -151,32 +151,50 @@ pub(super) struct AccountKey<'a> {
     pub token: &'a str,
 }
 
+/// An account that nobody else touches until the transaction ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Locked {
+    pub id: Uuid,
+    /// What can be debited; `None` where that is not limited.
+    pub available: Option<Amount>,
+}
+
 /// Locks these accounts, in one order whoever asks, until the transaction ends; opens those that do not exist.
 ///
 /// Absent accounts are opened before any lock is held: waiting for somebody else's insertion with locks in hand could
 /// close a circle.
-pub(super) async fn lock(tx: &mut TenantTx, wanted: &BTreeSet<AccountKey<'_>>) -> Result<()> {
-    if !try_lock(tx, wanted).await? {
+pub(super) async fn lock<'a>(
+    tx: &mut TenantTx,
+    wanted: &BTreeSet<AccountKey<'a>>,
+) -> Result<BTreeMap<AccountKey<'a>, Locked>> {
+    let mut locked = try_lock(tx, wanted).await?;
+    if locked.len() < wanted.len() {
         create(tx, wanted).await?;
-        if !try_lock(tx, wanted).await? {
+        locked = try_lock(tx, wanted).await?;
+        if locked.len() < wanted.len() {
             return Err(super::Error::OutOfScope);
         }
     }
-    Ok(())
+    Ok(locked)
 }
 
 /// Locks all of these accounts, or none when one is absent.
-async fn try_lock(tx: &mut TenantTx, wanted: &BTreeSet<AccountKey<'_>>) -> Result<bool> {
+async fn try_lock<'a>(
+    tx: &mut TenantTx,
+    wanted: &BTreeSet<AccountKey<'a>>,
+) -> Result<BTreeMap<AccountKey<'a>, Locked>> {
     let (tenants, kinds, tokens) = columns(wanted);
-    let locked = sqlx::query_scalar!(
+    let rows = sqlx::query!(
         r#"with wanted as (
-            select a.tenant_id, a.id
-            from unnest($1::uuid[], $2::text[], $3::text[]) as w (tenant_id, kind, token)
+            select w.ord, a.tenant_id, a.id
+            from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as w (tenant_id, kind, token, ord)
             join ledger_account a using (tenant_id, kind, token)
         )
-        select a.id from ledger_account a
+        select w.ord as "ord!", a.id,
+            case when a.kind in ('treasury', 'payouts')
+                then a.posted_credits - a.posted_debits - a.pending_debits end as "available: Amount"
+        from wanted w join ledger_account a on a.tenant_id = w.tenant_id and a.id = w.id
         where (select count(*) from wanted) = cardinality($1::uuid[])
-            and (a.tenant_id, a.id) in (select w.tenant_id, w.id from wanted w)
         order by a.tenant_id, a.id
         for no key update of a"#,
         &tenants,
@@ -185,7 +203,12 @@ async fn try_lock(tx: &mut TenantTx, wanted: &BTreeSet<AccountKey<'_>>) -> Resul
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(locked.len() == wanted.len())
+    let keys: Vec<AccountKey<'a>> = wanted.iter().copied().collect();
+    let locked = rows.into_iter().filter_map(|row| {
+        let key = keys.get(usize::try_from(row.ord - 1).ok()?)?;
+        Some((*key, Locked { id: row.id, available: row.available }))
+    });
+    Ok(locked.collect())
 }
 
 async fn create(tx: &mut TenantTx, wanted: &BTreeSet<AccountKey<'_>>) -> Result<()> {

@@ -1,10 +1,8 @@
 //! What accounts can still give, before anything is entered.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use uuid::Uuid;
-
-use super::account::{self, AccountKey};
+use super::account::{self, AccountKey, Locked};
 use super::{AccountKind, Posting, Result};
 use crate::db::TenantTx;
 use crate::foundation::{Amount, TenantId};
@@ -13,31 +11,29 @@ use crate::foundation::{Amount, TenantId};
 #[derive(Debug)]
 pub struct Available(HashMap<(TenantId, AccountKind, String), Amount>);
 
+/// The accounts of postings.
+pub(super) type Accounts<'a> = BTreeMap<AccountKey<'a>, Locked>;
+
 /// Locks the accounts that [`super::reserve`] locks for these postings, and tells what is available on those that they
 /// debit.
 pub async fn hold(tx: &mut TenantTx, postings: &[Posting]) -> Result<Available> {
+    Ok(Available::on(&lock(tx, postings).await?))
+}
+
+/// Locks them, in a statement of its own: the next one's snapshot then sees whatever was committed before they were ours.
+pub(super) async fn lock<'a>(tx: &mut TenantTx, postings: &'a [Posting]) -> Result<Accounts<'a>> {
     let accounts: BTreeSet<AccountKey<'_>> = postings.iter().flat_map(Posting::accounts).collect();
-    account::lock(tx, &accounts).await?;
-    let limited: Vec<&AccountKey<'_>> = accounts.iter().filter(|account| account.kind.is_limited()).collect();
-    let rows = sqlx::query!(
-        r#"select i.ord as "ord!",
-            a.posted_credits - a.posted_debits - a.pending_debits as "available!: Amount"
-        from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as i (tenant_id, kind, token, ord)
-        join ledger_account a on a.tenant_id = i.tenant_id and a.kind = i.kind and a.token = i.token"#,
-        &limited.iter().map(|account| account.tenant.0).collect::<Vec<Uuid>>(),
-        &limited.iter().map(|account| account.kind.as_str()).collect::<Vec<_>>() as &[&str],
-        &limited.iter().map(|account| account.token).collect::<Vec<_>>() as &[&str],
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let available = rows.into_iter().filter_map(|row| {
-        let account = limited.get(usize::try_from(row.ord - 1).ok()?)?;
-        Some(((account.tenant, account.kind, account.token.to_owned()), row.available))
-    });
-    Ok(Available(available.collect()))
+    account::lock(tx, &accounts).await
 }
 
 impl Available {
+    pub(super) fn on(accounts: &Accounts<'_>) -> Self {
+        let limited = accounts.iter().filter_map(|(account, locked)| {
+            Some(((account.tenant, account.kind, account.token.to_owned()), locked.available?))
+        });
+        Self(limited.collect())
+    }
+
     /// Takes what a posting debits; `false` when that is not there, and is left for smaller ones. What is credited meanwhile
     /// does not count. In the order of the postings that [`super::reserve`] is given this is how it decides.
     pub fn take(&mut self, posting: &Posting) -> bool {

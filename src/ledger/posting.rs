@@ -1,10 +1,11 @@
 //! Entering transfers: one set-based statement decides many requests, each on its own.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::account::{self, AccountKey};
+use super::account::AccountKey;
+use super::available::{self, Accounts, Available};
 use super::{AccountKind, Error, Result};
 use crate::db::TenantTx;
 use crate::foundation::{Amount, TenantId};
@@ -36,6 +37,9 @@ impl Posting {
     }
 }
 
+/// What makes a tenant's transfer happen once.
+type Reference = (TenantId, String);
+
 /// What became of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -66,51 +70,83 @@ async fn enter(tx: &mut TenantTx, postings: &[Posting], posted: bool) -> Result<
     if postings.is_empty() {
         return Ok(Vec::new());
     }
-    let accounts: BTreeSet<AccountKey<'_>> = postings.iter().flat_map(Posting::accounts).collect();
-    // A statement of its own: the next one's snapshot then sees whatever was committed before the locks were ours.
-    account::lock(tx, &accounts).await?;
+    let accounts = available::lock(tx, postings).await?;
+    // Where there is enough for all, it does not matter which of them are duplicates: storing them tells.
+    let mut outcomes = decide(postings, &mut Available::on(&accounts), &HashSet::new());
+    if outcomes.contains(&Outcome::Insufficient) {
+        let known = known(tx, postings).await?;
+        outcomes = decide(postings, &mut Available::on(&accounts), &known);
+    }
+    let fitting = postings.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Accepted);
+    let fitting: Vec<&Posting> = fitting.map(|(posting, _)| posting).collect();
+    let entered = insert(tx, &fitting, &accounts, posted).await?;
+    for (posting, outcome) in postings.iter().zip(&mut outcomes) {
+        // It was there before, or somebody who works on other accounts entered this reference while we decided.
+        if *outcome == Outcome::Accepted && !entered.contains(&posting.id) {
+            *outcome = Outcome::Duplicate;
+        }
+    }
+    match outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted).count() {
+        accepted if accepted == entered.len() => Ok(outcomes),
+        _ => Err(Error::Corrupt("a transfer was entered that no request asked for")),
+    }
+}
 
-    let tenants: Vec<Uuid> = postings.iter().map(|p| p.tenant.0).collect();
-    let ids: Vec<Uuid> = postings.iter().map(|p| p.id).collect();
-    let debits: Vec<&str> = postings.iter().map(|p| p.debit.as_str()).collect();
-    let credits: Vec<&str> = postings.iter().map(|p| p.credit.as_str()).collect();
-    let tokens: Vec<&str> = postings.iter().map(|p| p.token.as_str()).collect();
-    let amounts: Vec<Amount> = postings.iter().map(|p| p.amount).collect();
-    let reasons: Vec<&str> = postings.iter().map(|p| p.reason).collect();
-    let references: Vec<&str> = postings.iter().map(|p| p.reference.as_str()).collect();
-    // No member of this statement joins another: the planner cannot know how long the arrays are, and a nested loop
-    // over two of them would be quadratic. What belongs together is put together below.
+/// What becomes of each, if the ledger has the references that are `known` and no others.
+fn decide(postings: &[Posting], available: &mut Available, known: &HashSet<Reference>) -> Vec<Outcome> {
+    let mut first: HashMap<(TenantId, &str), Outcome> = HashMap::with_capacity(postings.len());
+    let mut outcomes = Vec::with_capacity(postings.len());
+    for posting in postings {
+        let reference = (posting.tenant, posting.reference.as_str());
+        outcomes.push(match first.get(&reference) {
+            Some(Outcome::Accepted) => Outcome::Duplicate,
+            Some(outcome) => *outcome,
+            None if known.contains(&(posting.tenant, posting.reference.clone())) => Outcome::Duplicate,
+            None => {
+                let fits = available.take(posting);
+                *first.entry(reference).or_insert(if fits { Outcome::Accepted } else { Outcome::Insufficient })
+            }
+        });
+    }
+    outcomes
+}
+
+/// Which of these references the ledger has.
+async fn known(tx: &mut TenantTx, postings: &[Posting]) -> Result<HashSet<Reference>> {
     let rows = sqlx::query!(
-        r#"with item as (
-            select i.tenant_id, i.id, i.token, i.amount, i.reason, i.reference, i.ord,
-                debit.id as debit, credit.id as credit,
-                case when debit.kind in ('treasury', 'payouts')
-                    then debit.posted_credits - debit.posted_debits - debit.pending_debits end as available
-            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::text[], $8::text[])
-                with ordinality as i (tenant_id, id, debit_kind, credit_kind, token, amount, reason, reference, ord)
-            join ledger_account debit
-                on debit.tenant_id = i.tenant_id and debit.kind = i.debit_kind and debit.token = i.token
-            join ledger_account credit
-                on credit.tenant_id = i.tenant_id and credit.kind = i.credit_kind and credit.token = i.token
-        ), fresh as (
-            select distinct on (item.tenant_id, item.reference) item.*
-            from item
-            where not exists (
-                select from ledger_transfer t where t.tenant_id = item.tenant_id and t.reference = item.reference)
-            order by item.tenant_id, item.reference, item.ord
-        ), decided as (
-            select fresh.*, available is null or amount <= coalesce(
-                ledger_take_in_order(amount, available) over (
-                    partition by tenant_id, debit order by ord rows between unbounded preceding and 1 preceding),
-                available) as fits
-            from fresh
-        ), entered as (
+        "select t.tenant_id, t.reference from unnest($1::uuid[], $2::text[]) as i (tenant_id, reference)
+        join ledger_transfer t on t.tenant_id = i.tenant_id and t.reference = i.reference",
+        &postings.iter().map(|p| p.tenant.0).collect::<Vec<_>>(),
+        &postings.iter().map(|p| p.reference.as_str()).collect::<Vec<_>>() as &[&str],
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (TenantId(row.tenant_id), row.reference)).collect())
+}
+
+/// Enters those whose reference the ledger does not have, and moves their amounts; returns their ids.
+async fn insert(
+    tx: &mut TenantTx,
+    postings: &[&Posting],
+    accounts: &Accounts<'_>,
+    posted: bool,
+) -> Result<HashSet<Uuid>> {
+    if postings.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let sides = postings.iter().map(|posting| {
+        let [debit, credit] = posting.accounts().map(|account| accounts.get(&account).map(|locked| locked.id));
+        debit.zip(credit).ok_or(Error::OutOfScope)
+    });
+    let (debits, credits): (Vec<Uuid>, Vec<Uuid>) = sides.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let entered = sqlx::query_scalar!(
+        "with entered as (
             insert into ledger_transfer
-                (tenant_id, id, debit, credit, token, amount, state, reason, reference, ended_at)
-            select tenant_id, id, debit, credit, token, amount, case when $9 then 'posted' else 'pending' end,
-                reason, reference, case when $9 then now() end
-            from decided
-            where fits
+                (tenant_id, id, debit, credit, token, amount, reason, reference, state, ended_at)
+            select tenant_id, id, debit, credit, token, amount, reason, reference,
+                case when $9 then 'posted' else 'pending' end, case when $9 then now() end
+            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::numeric[], $7::text[], $8::text[])
+                as i (tenant_id, id, debit, credit, token, amount, reason, reference)
             order by tenant_id, reference
             on conflict do nothing
             returning tenant_id, id, debit, credit, amount
@@ -131,58 +167,18 @@ async fn enter(tx: &mut TenantTx, postings: &[Posting], posted: bool) -> Result<
             from moved m
             where a.tenant_id = m.tenant_id and a.id = m.account
         )
-        select ord as "ord!", null::uuid as entered, fits as "fits!" from decided
-        union all
-        select 0, id, true from entered"#,
-        &tenants,
-        &ids,
-        &debits as &[&str],
-        &credits as &[&str],
-        &tokens as &[&str],
-        &amounts as &[Amount],
-        &reasons as &[&str],
-        &references as &[&str],
+        select id from entered",
+        &postings.iter().map(|p| p.tenant.0).collect::<Vec<_>>(),
+        &postings.iter().map(|p| p.id).collect::<Vec<_>>(),
+        &debits,
+        &credits,
+        &postings.iter().map(|p| p.token.as_str()).collect::<Vec<_>>() as &[&str],
+        &postings.iter().map(|p| p.amount).collect::<Vec<_>>() as &[Amount],
+        &postings.iter().map(|p| p.reason).collect::<Vec<_>>() as &[&str],
+        &postings.iter().map(|p| p.reference.as_str()).collect::<Vec<_>>() as &[&str],
         posted,
     )
     .fetch_all(&mut **tx)
     .await?;
-
-    let mut entered = HashSet::new();
-    let mut fits_by_ord = HashMap::new();
-    for row in rows {
-        match row.entered {
-            Some(id) => {
-                entered.insert(id);
-            }
-            None => {
-                fits_by_ord.insert(row.ord, row.fits);
-            }
-        }
-    }
-    outcomes(postings, &entered, &fits_by_ord)
-}
-
-/// Puts the statement's answer beside each request: `fits_by_ord` has those (counted from 1) that were the first with
-/// a reference the ledger did not have, and `entered` the ids of the transfers really made.
-fn outcomes(postings: &[Posting], entered: &HashSet<Uuid>, fits_by_ord: &HashMap<i64, bool>) -> Result<Vec<Outcome>> {
-    let mut short = HashSet::new();
-    let mut outcomes = Vec::with_capacity(postings.len());
-    for (posting, ord) in postings.iter().zip(1_i64..) {
-        let reference = (posting.tenant, posting.reference.as_str());
-        outcomes.push(match fits_by_ord.get(&ord) {
-            Some(true) if entered.contains(&posting.id) => Outcome::Accepted,
-            // Somebody who works on other accounts entered this reference while we decided.
-            Some(true) => Outcome::Duplicate,
-            Some(false) => {
-                short.insert(reference);
-                Outcome::Insufficient
-            }
-            None if short.contains(&reference) => Outcome::Insufficient,
-            None => Outcome::Duplicate,
-        });
-    }
-    match outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted).count() {
-        accepted if accepted == entered.len() => Ok(outcomes),
-        _ => Err(Error::Corrupt("a transfer was entered that no request asked for")),
-    }
+    Ok(entered.into_iter().collect())
 }

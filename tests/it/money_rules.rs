@@ -89,7 +89,8 @@ async fn what_was_written_in_the_ledger_stays() {
     let (mut superuser, mut server) = books().await;
     let query = "select attrelid::regclass::text || '.' || attname from pg_attribute
         where attrelid in ('ledger_transfer'::regclass, 'ledger_account'::regclass, 'deposit'::regclass,
-                           'topup'::regclass, 'chain_op'::regclass, 'transfer'::regclass,
+                           'topup'::regclass, 'chain_op'::regclass, 'chain_news'::regclass,
+                           'transfer'::regclass,
                            'withdrawal'::regclass, 'withdrawal_step'::regclass, 'payout'::regclass,
                            'token_movement'::regclass, 'wallet_balance'::regclass, 'outside_movement'::regclass,
                            'agreement'::regclass, 'agreement_template'::regclass, 'customer_consent'::regclass,
@@ -103,7 +104,6 @@ async fn what_was_written_in_the_ledger_stays() {
     ledger_account.posted_credits
     ledger_transfer.state
     ledger_transfer.ended_at
-    chain_op.noted_state
     topup.status
     topup.confirmed_at
     topup.confirmed_by
@@ -151,6 +151,7 @@ async fn what_was_written_in_the_ledger_stays() {
     agreement.decided_by
     agreement.decided_from
     consent_vendor.retired_at
+    chain_news.since
     "#);
 
     for statement in [

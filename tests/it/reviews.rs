@@ -9,11 +9,11 @@ use crate::harness::tenant::{TestTenant, phone};
 async fn deposit_under_review(app: &TestApp, acme: &TestTenant, deposit: &str) -> String {
     acme.fund(&phone(1), deposit, "10").await.expect(202);
     let mut sql = app.sql().await;
-    let id: uuid::Uuid = sqlx::query_scalar("update chain_op set state = 'review' where reference = $1 returning id")
-        .bind(deposit)
-        .fetch_one(&mut sql)
-        .await
-        .unwrap();
+    let review = "with op as (
+            update chain_op set state = 'review' where reference = $1 returning kind, id, tenant_id, state
+        )
+        insert into chain_news (kind, operation, tenant_id, state) select * from op returning operation";
+    let id: uuid::Uuid = sqlx::query_scalar(review).bind(deposit).fetch_one(&mut sql).await.unwrap();
     id.to_string()
 }
 

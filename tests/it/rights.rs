@@ -62,6 +62,7 @@ async fn across_tenants_the_engine_reaches_only_what_it_works_with() {
     badge_rule: insert
     business_control_person: nothing
     business_user: nothing
+    chain_news: insert, select, update
     chain_op: select, update
     compliance_check: update (queued)
     consent_message: nothing

@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256, Bytes};
 use uuid::Uuid;
 
-use super::{big, hash, small, told};
+use super::{big, hash, news, small, told};
 use crate::chain::fees::Fees;
 use crate::db::{self, Db, EngineTx};
 use crate::foundation::Amount;
@@ -164,14 +164,7 @@ pub async fn mark_sent(db: &Db, bundles: &[B256], block: u64) -> db::Result<Vec<
     )
     .fetch_all(&mut *tx)
     .await?;
-    let waited = sqlx::query_scalar!(
-        r#"update chain_op set state = 'submitted', submitted_at = coalesce(submitted_at, now())
-           where user_op_id = any($1) and state = 'waiting'
-           returning extract(epoch from now() - created_at)::float8 as "waited!""#,
-        &user_ops,
-    )
-    .fetch_all(&mut *tx)
-    .await?;
+    let waited = news::tell_submitted(&mut tx, &user_ops).await?;
     tx.commit().await?;
     Ok(waited)
 }

@@ -6,7 +6,7 @@ use alloy::primitives::B256;
 use uuid::Uuid;
 
 use super::user_op::Row;
-use super::{OpenUserOp, big, small, told};
+use super::{OpenUserOp, big, news, small, told};
 use crate::db::{self, Db};
 
 /// Whose user operations the bundler takes; the others', and those that it cannot carry, go by lane.
@@ -130,14 +130,7 @@ pub async fn mark_handed_over(db: &Db, version: B256, block: u64) -> db::Result<
     )
     .execute(&mut *tx)
     .await?;
-    let waited = sqlx::query_scalar!(
-        r#"update chain_op set state = 'submitted', submitted_at = coalesce(submitted_at, now())
-           where user_op_id = $1 and state = 'waiting'
-           returning extract(epoch from now() - created_at)::float8 as "waited!""#,
-        user_op,
-    )
-    .fetch_all(&mut *tx)
-    .await?;
+    let waited = news::tell_submitted(&mut tx, &[user_op]).await?;
     tx.commit().await?;
     Ok(waited)
 }

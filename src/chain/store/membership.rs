@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use alloy::primitives::{Address, B256};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::handing_over::Takes;
@@ -74,7 +75,7 @@ pub async fn claim(tx: &mut EngineTx, lane: Address, claim: &Claim<'_>) -> db::R
     for (account, Waiting { wallet, operations }) in &waiting {
         for batch in operations.chunks(batch) {
             let user_op = Uuid::now_v7();
-            made.push(NewUserOp { id: user_op, account: address(account), wallet: *wallet });
+            made.push(NewUserOp { id: user_op, account: address(account), wallet: *wallet, sent_at: None });
             places.extend((1i32..).zip(batch).map(|(position, (tenant, id))| (*tenant, *id, user_op, position)));
         }
     }
@@ -105,14 +106,16 @@ struct NewUserOp {
     id: Uuid,
     account: Address,
     wallet: Option<SmartWallet>,
+    /// When its operations went out, where that was in another one.
+    sent_at: Option<DateTime<Utc>>,
 }
 
 async fn create(tx: &mut EngineTx, made: &[NewUserOp], lane: Option<Address>, head: u64) -> db::Result<()> {
     sqlx::query!(
-        "insert into user_op (id, account, nonce_key, owner, salt, born_block, lane)
-         select id, account, nonce_key, owner, salt, $6, $7
-         from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[])
-             as made(id, account, nonce_key, owner, salt)",
+        "insert into user_op (id, account, nonce_key, owner, salt, sent_at, born_block, lane)
+         select id, account, nonce_key, owner, salt, sent_at, $7, $8
+         from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::timestamptz[])
+             as made(id, account, nonce_key, owner, salt, sent_at)",
         &made.iter().map(|made| made.id).collect::<Vec<_>>(),
         &made.iter().map(|made| made.account.to_vec()).collect::<Vec<_>>(),
         &made.iter().map(|made| nonce_key(made.id).to_be_bytes::<24>().to_vec()).collect::<Vec<_>>(),
@@ -120,6 +123,7 @@ async fn create(tx: &mut EngineTx, made: &[NewUserOp], lane: Option<Address>, he
             as &[Option<Vec<u8>>],
         &made.iter().map(|made| made.wallet.map(|wallet| wallet.salt.to_vec())).collect::<Vec<_>>()
             as &[Option<Vec<u8>>],
+        &made.iter().map(|made| made.sent_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
         big(head),
         lane.as_ref().map(|lane| lane.as_slice()),
     )
@@ -131,10 +135,11 @@ async fn create(tx: &mut EngineTx, made: &[NewUserOp], lane: Option<Address>, he
 /// Moves the second half of a user operation's operations to a new one. With `leave`, the first half moves as well,
 /// to another new one: the old one's nonce is used up. Both halves go out at once, by whichever lane is first.
 pub async fn split(tx: &mut EngineTx, old: Uuid, head: u64, leave: bool) -> db::Result<()> {
-    let parent =
-        sqlx::query!("select account, owner, salt from user_op where id = $1", old).fetch_one(&mut **tx).await?;
+    let parent = sqlx::query!("select account, owner, salt, sent_at from user_op where id = $1", old)
+        .fetch_one(&mut **tx)
+        .await?;
     let (account, wallet) = (address(&parent.account), wallet(parent.owner, parent.salt));
-    let new = || NewUserOp { id: Uuid::now_v7(), account, wallet };
+    let new = || NewUserOp { id: Uuid::now_v7(), account, wallet, sent_at: parent.sent_at };
     let half = new();
     sqlx::query!(
         "with member as (
@@ -165,8 +170,8 @@ pub async fn begin_anew_by_lane(tx: &mut EngineTx, old: Uuid, head: u64) -> db::
         .execute(&mut **tx)
         .await?;
     sqlx::query!(
-        "insert into user_op (id, account, nonce_key, born_block, owner, salt, by_lane)
-         select $2, account, $3, $4, owner, salt, true from user_op where id = $1",
+        "insert into user_op (id, account, nonce_key, born_block, owner, salt, sent_at, by_lane)
+         select $2, account, $3, $4, owner, salt, sent_at, true from user_op where id = $1",
         old,
         new,
         &nonce_key(new).to_be_bytes::<24>()[..],

@@ -4,6 +4,7 @@ mod bundle;
 mod handing_over;
 mod lane;
 mod membership;
+mod news;
 mod progress;
 mod refill;
 mod user_op;

@@ -279,14 +279,22 @@ pub async fn end(tx: &mut EngineTx, ended: &[Ended]) -> db::Result<HashSet<Uuid>
 /// Returns how many seconds each had taken since it was sent.
 pub async fn end_operations(tx: &mut EngineTx, block: u64, endings: &[Ending]) -> db::Result<Vec<f64>> {
     sqlx::query_scalar!(
-        r#"update chain_op op set state = e.state, tx_hash = e.tx_hash, block_number = $1, log_index = e.log_index,
-                dropped_block = null, failure = e.failure, ended_at = coalesce(op.ended_at, now()),
-                submitted_at = coalesce(op.submitted_at, now())
-         from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bigint[], $7::text[])
-              as e(tenant_id, id, state, tx_hash, log_index, failure)
-         where op.tenant_id = e.tenant_id and op.id = e.id
-             and coalesce(op.state in ('waiting', 'submitted') or op.state = 'succeeded' and e.state = 'succeeded', false)
-         returning extract(epoch from now() - op.submitted_at)::float8 as "taken!""#,
+        r#"with ended as (
+             update chain_op op set state = e.state, tx_hash = e.tx_hash, block_number = $1, log_index = e.log_index,
+                    dropped_block = null, failure = e.failure, ended_at = coalesce(op.ended_at, now()),
+                    submitted_at = coalesce(
+                        op.submitted_at, (select u.sent_at from user_op u where u.id = op.user_op_id), now())
+             from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bigint[], $7::text[])
+                  as e(tenant_id, id, state, tx_hash, log_index, failure)
+             where op.tenant_id = e.tenant_id and op.id = e.id
+                 and coalesce(op.state = 'waiting' or op.state = 'succeeded' and e.state = 'succeeded', false)
+             returning op.tenant_id, op.id, op.kind, op.state, op.submitted_at, op.ended_at
+         ), told as (
+             insert into chain_news (kind, operation, tenant_id, state)
+             select kind, id, tenant_id, state from ended where ended_at = now()
+             on conflict (kind, operation, tenant_id) do update set state = excluded.state, since = excluded.since
+         )
+         select extract(epoch from now() - submitted_at)::float8 as "taken!" from ended"#,
         big(block),
         &endings.iter().map(|e| e.tenant).collect::<Vec<_>>(),
         &endings.iter().map(|e| e.id).collect::<Vec<_>>(),

@@ -42,7 +42,7 @@ impl Follower for Settlement {
 /// many were ours.
 async fn settle(app: &App, news: &[News]) -> Result<usize, Error> {
     let tenants: BTreeSet<TenantId> = news.iter().map(|item| item.tenant).collect();
-    let mut tx = app.db.tenants(&Vec::from_iter(tenants)).begin_many().await?;
+    let mut tx = app.db.tenants(&tenants.iter().copied().collect::<Vec<_>>()).begin_many().await?;
     let won = chain::take_note(&mut tx, news).await?;
     if won.is_empty() {
         return Ok(0);
@@ -57,7 +57,7 @@ async fn settle(app: &App, news: &[News]) -> Result<usize, Error> {
     if left > 0 {
         return Err(Error::NoDeposit(left));
     }
-    webhooks::emit(&mut tx, &events::moved(&moved, &app.tokens)).await?;
+    webhooks::emit_if_heard(&mut tx, tenants.into_iter(), || events::moved(&moved, &app.tokens)).await?;
     tx.commit().await?;
     FailPoint::Noted.reached();
     count(&moves);

@@ -165,11 +165,15 @@ pub async fn unposted(tx: &mut EngineTx, treasury: Address, token: Address, at: 
                coalesce(sum(amount) filter (where account = $1 and block_number > $3), 0) as "leaves_later!: Amount",
                coalesce(sum(amount) filter (where recipient = $1 and block_number > $3), 0) as "comes_later!: Amount"
            from (
-               select account, recipient, amount, block_number from chain_op
-               where mode = 'live' and state = 'succeeded' and noted_state <> state and token = $2 and block_number <= $3
+               select o.account, o.recipient, o.amount, o.block_number
+               from chain_news n join chain_op o on o.tenant_id = n.tenant_id and o.id = n.operation
+               where o.mode = 'live' and o.state = 'succeeded' and o.token = $2 and o.block_number <= $3
                union all
-               select account, recipient, amount, block_number from chain_op
-               where mode = 'live' and state = 'succeeded' and noted_state = state and token = $2 and block_number > $3
+               select o.account, o.recipient, o.amount, o.block_number from chain_op o
+               where o.mode = 'live' and o.state = 'succeeded' and o.token = $2 and o.block_number > $3
+                   -- Looked up for each: news come and go, and statistics are often of a moment with none.
+                   and (select n.state from chain_news n
+                        where n.kind = o.kind and n.operation = o.id and n.tenant_id = o.tenant_id) is null
            ) op"#,
         treasury.as_slice(),
         token.as_slice(),

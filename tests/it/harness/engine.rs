@@ -244,11 +244,10 @@ impl TestEngine {
     /// State and failure of an operation.
     pub async fn state(&self, operation: Uuid) -> (String, Option<String>) {
         let mut sql = self.sql().await;
-        sqlx::query_as("select state, failure from chain_op where id = $1")
-            .bind(operation)
-            .fetch_one(&mut sql)
-            .await
-            .unwrap()
+        let query = "select case when o.state = 'waiting' and u.sent_at is not null then 'submitted' else o.state end,
+                o.failure
+            from chain_op o left join user_op u on u.id = o.user_op_id where o.id = $1";
+        sqlx::query_as(query).bind(operation).fetch_one(&mut sql).await.unwrap()
     }
 
     /// Waits until all operations have ended and returns their states.
@@ -265,7 +264,7 @@ impl TestEngine {
             let by_id: std::collections::HashMap<_, _> = rows.into_iter().collect();
             states.clear();
             states.extend(operations.iter().map(|id| by_id[id].clone()));
-            if states.iter().all(|state| !matches!(state.as_str(), "waiting" | "submitted")) {
+            if !states.iter().any(|state| state == "waiting") {
                 return states;
             }
             if tokio::time::Instant::now() >= deadline {

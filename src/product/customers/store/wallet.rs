@@ -39,7 +39,7 @@ pub async fn insert_external(tx: &mut TenantTx, new: &NewExternal<'_>, name: &Na
             custom_skeleton, namespace_provider, known_as, is_primary)
         select $1, $2, $3, $4, 'external', $5, $6, $7, $8, $9, $10, not exists (
             select from wallet where tenant_id = $1 and customer_id = $3 and is_primary)
-        on conflict (mode, diolkos_skeleton(namespace)) do nothing",
+        on conflict (mode, diolkos_skeleton(namespace)) where namespace is not null do nothing",
         tx.tenant().0,
         Uuid::now_v7(),
         new.customer,
