@@ -3,15 +3,16 @@
 -- is the user operation's to say, and what the feature that asked has not noted yet is a row of `chain_news`, which is gone
 -- when it is noted.
 create table chain_news (
-    kind      text        not null,
-    operation uuid        not null,
     tenant_id uuid        not null,
+    operation uuid        not null,
+    kind      text        not null,
     state     text        not null,
     -- Since when it stands there.
     since     timestamptz not null default now(),
-    constraint chain_news_pkey primary key (kind, operation, tenant_id),
+    constraint chain_news_pkey primary key (tenant_id, operation),
     constraint chain_news_state_known check (state in ('submitted', 'succeeded', 'failed', 'review'))
 );
+create index chain_news_oldest on chain_news (kind, operation);
 call diolkos_scope_to_tenant('chain_news');
 call diolkos_open_to_engine('chain_news');
 grant select, insert, update on chain_news to diolkos_engine;

@@ -86,7 +86,7 @@ pub async fn resolve(db: &Db, id: Uuid, resolution: Resolution) -> db::Result<bo
              returning tenant_id, id, kind, state
          )
          insert into chain_news (kind, operation, tenant_id, state) select kind, id, tenant_id, state from resolved
-         on conflict (kind, operation, tenant_id) do update set state = excluded.state, since = excluded.since",
+         on conflict (tenant_id, operation) do update set state = excluded.state, since = excluded.since",
         id,
         state,
     )

@@ -61,7 +61,7 @@ async fn block(chain: &Chain) -> db::Result<u64> {
              returning op.tenant_id, op.id, op.kind, op.state
          )
          insert into chain_news (kind, operation, tenant_id, state) select kind, id, tenant_id, state from moved
-         on conflict (kind, operation, tenant_id) do update set state = excluded.state, since = excluded.since"
+         on conflict (tenant_id, operation) do update set state = excluded.state, since = excluded.since"
     )
     .execute(&mut *tx)
     .await?;

@@ -98,12 +98,8 @@ async fn an_api_that_is_stopped_in_the_middle_of_a_deposit_does_not_keep_the_ten
     let hung = Process::serve(&variables, None).await;
     let there = acme.at(&hung.base_url);
     let first = tokio::spawn(async move { there.fund(&phone(1), "dep_1", "1").await.status });
-    until("the account is locked by who is stopped", || async {
-        let query = "select 1 from pg_stat_activity where datname = current_database() and usename <> current_user
-                         and state = 'idle in transaction' and state_change < clock_timestamp() - interval '1 second'";
-        sqlx::query_scalar::<_, i32>(query).fetch_optional(&mut app.sql().await).await.unwrap()
-    })
-    .await;
+    // With the tenant's account locked.
+    hung.stops().await;
 
     acme.fund(&phone(1), "dep_2", "2").await.expect(202);
 

@@ -292,7 +292,7 @@ pub async fn end_operations(tx: &mut EngineTx, block: u64, endings: &[Ending]) -
          ), told as (
              insert into chain_news (kind, operation, tenant_id, state)
              select kind, id, tenant_id, state from ended where ended_at = now()
-             on conflict (kind, operation, tenant_id) do update set state = excluded.state, since = excluded.since
+             on conflict (tenant_id, operation) do update set state = excluded.state, since = excluded.since
          )
          select extract(epoch from now() - submitted_at)::float8 as "taken!" from ended"#,
         big(block),

@@ -172,8 +172,7 @@ pub async fn unposted(tx: &mut EngineTx, treasury: Address, token: Address, at: 
                select o.account, o.recipient, o.amount, o.block_number from chain_op o
                where o.mode = 'live' and o.state = 'succeeded' and o.token = $2 and o.block_number > $3
                    -- Looked up for each: news come and go, and statistics are often of a moment with none.
-                   and (select n.state from chain_news n
-                        where n.kind = o.kind and n.operation = o.id and n.tenant_id = o.tenant_id) is null
+                   and (select n.state from chain_news n where n.tenant_id = o.tenant_id and n.operation = o.id) is null
            ) op"#,
         treasury.as_slice(),
         token.as_slice(),

@@ -19,7 +19,7 @@ async fn all_stand(app: &TestApp, state: &str) {
             returning kind, id, tenant_id, state
         )
         insert into chain_news (kind, operation, tenant_id, state) select * from op
-        on conflict (kind, operation, tenant_id) do update set state = excluded.state"
+        on conflict (tenant_id, operation) do update set state = excluded.state"
     );
     sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut app.sql().await).await.unwrap();
 }

@@ -83,6 +83,16 @@ impl Process {
         assert!(sent.success());
     }
 
+    /// Waits until the process has been stopped.
+    pub async fn stops(&self) {
+        let id = self.child.id().to_string();
+        let state = || match std::fs::read_to_string(format!("/proc/{id}/stat")) {
+            Ok(stat) => stat.rsplit(") ").next().unwrap_or_default().as_bytes().to_vec(),
+            Err(_) => Command::new("ps").args(["-o", "stat=", "-p", &id]).output().unwrap().stdout,
+        };
+        until("the process is stopped", || async { state().starts_with(b"T").then_some(()) }).await;
+    }
+
     /// All that the process has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
