@@ -92,17 +92,17 @@ impl Watcher {
         let mut complete = true;
         // Those who asked for the first learn of them while the next are stored.
         for finals in in_portions(&finals) {
-            complete &= self.conclude_all(head, finals).await?;
+            complete &= self.conclude_all(head, number, finals).await?;
         }
         Ok(complete)
     }
 
-    /// Stores outcomes together or, where that fails, one by one; `false` when one could not be stored.
-    async fn conclude_all(&self, head: &Head, finals: &[Final]) -> Result<bool> {
+    /// Stores outcomes of a block together or, where that fails, one by one; `false` when one could not be stored.
+    async fn conclude_all(&self, head: &Head, number: u64, finals: &[Final]) -> Result<bool> {
         match self.conclude(head, finals).await {
             // One that cannot be stored does not keep the others, or the lanes, waiting.
             Err(EngineError::Database(error)) if finals.len() > 1 => {
-                tracing::warn!(%error, "a block's outcomes are stored one by one");
+                tracing::warn!(number, %error, "a block's outcomes are stored one by one");
                 for one in finals {
                     if let Err(error) = self.conclude(head, std::slice::from_ref(one)).await {
                         tracing::error!(user_op = %one.user_op.id, %error, "an outcome cannot be stored");
@@ -111,7 +111,7 @@ impl Watcher {
                 Ok(false)
             }
             Err(EngineError::Database(error)) => {
-                tracing::error!(%error, "an outcome cannot be stored");
+                tracing::error!(number, %error, "an outcome cannot be stored");
                 Ok(false)
             }
             concluded => concluded.map(|()| true),

@@ -85,6 +85,37 @@ async fn a_transfer_moves_something_between_two_accounts_of_one_token_once() {
 }
 
 #[tokio::test]
+async fn operations_customers_and_wallets_are_somebodys() {
+    let (mut superuser, mut server) = books().await;
+    let nobody = "01990000-0000-7000-8000-00000000000f";
+    let customer = |tenant: &str| {
+        format!(
+            "insert into customer (tenant_id, id, mode, blind_index, phone_sealed, wrapped_key)
+             values ('{tenant}', '01990000-0000-7000-8000-000000000002', 'live', 'jane', '', '')"
+        )
+    };
+    let wallet = |customer: &str| {
+        format!(
+            "insert into wallet (tenant_id, id, customer_id, mode, kind, address, is_primary)
+             values ('{TENANT}', gen_random_uuid(), '{customer}', 'live', 'external', decode(repeat('0a', 20), 'hex'), true)"
+        )
+    };
+    let operation = format!(
+        "insert into chain_op (tenant_id, id, kind, reference, account, token, recipient, amount)
+         select '{nobody}', gen_random_uuid(), 'deposit', 'dep_1', a, a, a, 1 from decode(repeat('0a', 20), 'hex') a"
+    );
+    assert_eq!(refusal(&mut superuser, &operation).await, "chain_op_tenant_id_fkey");
+    assert_eq!(refusal(&mut superuser, &customer(nobody)).await, "customer_tenant_id_fkey");
+    for connection in [&mut superuser, &mut server] {
+        assert_eq!(refusal(connection, &wallet(nobody)).await, "wallet_customer_fkey");
+    }
+    assert_eq!(refusal(&mut server, &customer(TENANT)).await, "1 rows");
+    assert_eq!(refusal(&mut server, &wallet("01990000-0000-7000-8000-000000000002")).await, "1 rows");
+    let given_away = format!("update wallet set customer_id = '{nobody}'");
+    assert_eq!(refusal(&mut superuser, &given_away).await, "23001");
+}
+
+#[tokio::test]
 async fn what_was_written_in_the_ledger_stays() {
     let (mut superuser, mut server) = books().await;
     let query = "select attrelid::regclass::text || '.' || attname from pg_attribute

@@ -264,7 +264,7 @@ impl TestEngine {
             let by_id: std::collections::HashMap<_, _> = rows.into_iter().collect();
             states.clear();
             states.extend(operations.iter().map(|id| by_id[id].clone()));
-            if !states.iter().any(|state| state == "waiting") {
+            if states.iter().all(|state| !matches!(state.as_str(), "waiting" | "submitted")) {
                 return states;
             }
             if tokio::time::Instant::now() >= deadline {
