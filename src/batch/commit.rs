@@ -19,10 +19,6 @@ const MOST_FAILURES: usize = 64;
 /// What failed later than this is not tried again for the same reason: those who wait have waited long enough.
 const BRIEFLY: Duration = Duration::from_secs(3);
 
-/// Of more than this half are taken: while these are stored the others' callers are answered, ask again, and are the next
-/// half. All at once they would keep the database and their callers busy in turns.
-const SMALL: usize = 64;
-
 /// When to ask again whether what was committed without an answer has happened.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -87,8 +83,7 @@ impl<W: Work> GroupCommit<W> {
 
     fn take(&self, lane: usize) -> Taken<W> {
         let mut state = self.state();
-        let half = state.queue.len().div_ceil(2).max(SMALL);
-        let taken = state.queue.take(half.min(self.0.limits.batch));
+        let taken = state.queue.take(self.0.limits.batch);
         if taken.is_empty() {
             return if state.is_closed && state.queue.len() == 0 { Taken::End } else { Taken::Nothing };
         }

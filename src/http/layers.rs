@@ -57,6 +57,9 @@ pub const LARGEST_BODY: usize = 16 << 20;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts a router behind all layers; what is written first sees a request first and its answer last.
+///
+/// A layer that is a function costs every request a copy of all that is inside it: functions that follow one another are
+/// one layer, and call one another.
 pub fn serve_layers(router: Router, settings: &HttpSettings) -> Router {
     let cors = (!settings.cors_origins.is_empty()).then(|| cors(settings.cors_origins.clone()));
     let rates = RateLimit::new(settings.rate_limits, settings.trusted_proxies);
@@ -69,14 +72,11 @@ pub fn serve_layers(router: Router, settings: &HttpSettings) -> Router {
             ServiceBuilder::new()
                 .layer(SetSensitiveRequestHeadersLayer::new(secret_headers()))
                 .layer(from_fn(identify))
-                .layer(from_fn(observe))
-                .layer(from_fn(secure))
                 .layer(tower::util::option_layer(cors))
                 .layer(CompressionLayer::new())
                 .layer(from_fn(dialect::render))
                 .layer(CatchPanicLayer::custom(|_| Error::internal("a handler panicked").into_response()))
-                .layer(from_fn_with_state(rates, rate_limit::limit))
-                .layer(from_fn_with_state(settings.time_limit, bound)),
+                .layer(from_fn_with_state((rates, settings.time_limit), admit)),
         )
 }
 
@@ -109,10 +109,10 @@ async fn identify(mut request: Request, next: Next) -> Response {
     };
     let sent = request.headers().get(REQUEST_ID).filter(plain).cloned();
     let id = sent.or_else(|| HeaderValue::try_from(Uuid::now_v7().to_string()).ok());
-    let Some(id) = id else { return next.run(request).await };
+    let Some(id) = id else { return observe(request, next).await };
     let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = observe(request, next).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -124,7 +124,7 @@ async fn observe(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(note.clone());
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
+    let response = secure(request, next).await;
 
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let status = response.status().as_u16();
@@ -174,8 +174,13 @@ async fn secure(request: Request, next: Next) -> Response {
     response
 }
 
+/// Counts the request, and bounds the time that it may take.
+async fn admit(State((rates, limit)): State<(RateLimit, Duration)>, request: Request, next: Next) -> Response {
+    rate_limit::limit(&rates, request, |request| bound(limit, request, next)).await
+}
+
 /// Gives up on a request whose time is over: 503 `timeout`. Work that is not committed by then is rolled back.
-async fn bound(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+async fn bound(limit: Duration, request: Request, next: Next) -> Response {
     let answer = tokio::time::timeout(limit, next.run(request)).await;
     answer.unwrap_or_else(|_| Error::timeout().into_response())
 }

@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
@@ -115,10 +114,14 @@ impl RateLimit {
     }
 }
 
-/// Middleware: 429 to those who are too fast, `RateLimit-*` to everybody. Health and metrics are not counted.
-pub async fn limit(State(limits): State<RateLimit>, mut request: Request, next: Next) -> Response {
+/// 429 to those who are too fast, what is next to the others, and `RateLimit-*` to everybody. Health and metrics are not
+/// counted.
+pub async fn limit<F>(limits: &RateLimit, mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
-        return next.run(request).await;
+        return next(request).await;
     }
     let from = client_address(&request, limits.0.trusted_proxies);
     request.extensions_mut().insert(ClientAddress(from));
@@ -132,7 +135,7 @@ pub async fn limit(State(limits): State<RateLimit>, mut request: Request, next: 
         return count.tell(Error::too_many_requests(wait).into_response());
     }
     let note = request.extensions().get::<CallerNote>().cloned();
-    let response = next.run(request).await;
+    let response = next(request).await;
     if let (Some(key), None, Some(caller)) = (credentials, proved, note.and_then(|note| note.id())) {
         limits.0.proved.insert(key, caller).await;
     }

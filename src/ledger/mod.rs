@@ -24,8 +24,9 @@
 //! Everything here runs inside the caller's tenant-scoped transaction, for one item or for thousands of many tenants in
 //! a constant number of statements. Accounts are locked in one order (tenant, id) by every call, so that batches over
 //! several tenants cannot deadlock; make at most one locking call ([`reserve`], [`post`], [`end`]) a transaction, and
-//! make it before other rows are locked ([`hold`] may come before a [`reserve`] of some of its postings). That overspending is impossible is the database's rule
-//! (`ledger_account_no_overdraft`); the statements here only decide who is told so.
+//! make it before other rows are locked ([`hold`] may come before a [`reserve`] of some of its postings). That
+//! overspending is impossible is the database's rule (`ledger_account_no_overdraft`); the code here only decides who is
+//! told so.
 
 mod account;
 mod available;

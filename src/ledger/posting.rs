@@ -1,4 +1,4 @@
-//! Entering transfers: one set-based statement decides many requests, each on its own.
+//! Entering transfers: many requests are decided together, each on its own.
 
 use std::collections::{HashMap, HashSet};
 

@@ -144,7 +144,7 @@ async fn what_waits_is_one_batch_in_which_everybody_has_an_outcome_of_its_own() 
     let (acme, globex) = (TenantId::new(), TenantId::new());
     let blocker = app.block(acme).await;
     let mut waiting = Vec::new();
-    for number in 0..60 {
+    for number in 0..100 {
         let tenant = if number % 4 == 0 { acme } else { globex };
         let deed = if number % 3 == 0 { Deed::Refused } else { Deed::Good };
         waiting.push(app.submit(tenant, number, deed).await);
@@ -164,26 +164,6 @@ async fn what_waits_is_one_batch_in_which_everybody_has_an_outcome_of_its_own() 
         let order: Vec<usize> = attempts[1].iter().copied().filter(tenants_own).collect();
         assert!(order.is_sorted(), "a tenant's requests are decided in their order: {order:?}");
     }
-}
-
-#[tokio::test]
-async fn of_many_that_wait_half_are_taken() {
-    let app = Running::new(Notes::closed(), one_lane(Limits::default())).await;
-    let acme = TenantId::new();
-    let blocker = app.block(acme).await;
-    let mut waiting = Vec::new();
-    for number in 0..200 {
-        waiting.push(app.submit(acme, number, Deed::Good).await);
-    }
-
-    app.notes.let_through(4);
-
-    assert_eq!(blocker.await.unwrap().unwrap(), Ok(usize::MAX));
-    for (number, one) in waiting.into_iter().enumerate() {
-        assert_eq!(one.await.unwrap().unwrap(), Ok(number));
-    }
-    let sizes: Vec<usize> = app.notes.attempts().iter().map(Vec::len).collect();
-    assert_eq!(sizes, [1, 100, 64, 36]);
 }
 
 /// FAULTS 26, counted in places.
@@ -288,8 +268,7 @@ async fn a_fault_that_no_item_brought_is_not_looked_for_in_each() {
     for one in join_all(waiting).await {
         assert_eq!(one.unwrap().unwrap_err().status().as_u16(), 500);
     }
-    // Five batches, each half of what waits, and in each it is given up.
-    assert!(app.notes.attempts().len() < 5 * 80, "{} attempts", app.notes.attempts().len());
+    assert!(app.notes.attempts().len() < 150, "{} attempts", app.notes.attempts().len());
 }
 
 #[tokio::test]
