@@ -13,7 +13,7 @@ use diolkos::chain::contracts::IBatchAccount::executeBatchCall;
 use diolkos::chain::contracts::IEntryPoint::UserOperationEvent;
 use diolkos::chain::contracts::{Call, IERC20};
 use diolkos::chain::entry_point::{self, ENTRY_POINT, UserOperation};
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt};
 use reqwest::Client;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -76,7 +76,8 @@ fn transfers(queue: &Queue, count: u64, payee: Address) -> Work {
 }
 
 /// The same transfers as user operations that are signed beforehand and handed to Alto many at a time; the time from
-/// right after a block until the last is executed that Alto does execute. The wallets pay Alto from native coin of their own.
+/// right after a block until the last is executed that Alto does execute: it may refuse or drop some. The wallets pay Alto
+/// from native coin of their own.
 async fn through_alto(bench: &Bench, queue: &Queue, payee: Address) -> anyhow::Result<Executed> {
     let chain = &queue.chain;
     let alto = Alto::start(&chain.url(), Duration::from_secs(1), EXECUTORS, &bench.log("alto")).await?;
@@ -97,11 +98,15 @@ async fn through_alto(bench: &Bench, queue: &Queue, payee: Address) -> anyhow::R
 
     chain.next_block().await?;
     let (started, before) = (Instant::now(), chain.provider.get_block_number().await?);
-    stream::iter(&signed).map(Ok).try_for_each_concurrent(32, |op| bundler.send(op)).await?;
+    let refused: usize = stream::iter(&signed)
+        .map(|op| async { bundler.send(op).await.inspect_err(|why| eprintln!("{why}")).is_err() })
+        .buffer_unordered(32)
+        .fold(0, |sum, is_refused| async move { sum + usize::from(is_refused) })
+        .await;
     let executed = Filter::new().address(ENTRY_POINT).event_signature(UserOperationEvent::SIGNATURE_HASH);
     let executed = executed.from_block(before + 1);
     let (mut count, mut took) = (0, Duration::ZERO);
-    while count < signed.len() && started.elapsed() < took + RESIGNED {
+    while count + refused < signed.len() && started.elapsed() < took + RESIGNED {
         let logs = chain.provider.get_logs(&executed).await?;
         if logs.len() > count {
             (count, took) = (logs.len(), started.elapsed());
